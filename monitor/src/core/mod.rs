@@ -1,0 +1,3 @@
+//! The pure half of the monitor.
+
+pub mod ntp;

@@ -1,0 +1,1 @@
+//! The half of the monitor that moves bytes.

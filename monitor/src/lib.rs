@@ -1,0 +1,7 @@
+//! Box B: the monitor.
+//!
+//! `core` is pure: NTP exchanges, the view of UTC, the assessment of a TSU and the lease
+//! authority. `io` moves bytes: NTP sockets, the links to the TSUs, the admin listener.
+
+pub mod core;
+pub mod io;

@@ -1,0 +1,104 @@
+//! The arithmetic that a configuration must satisfy before anything starts.
+
+use core::fmt;
+
+use crate::time::{Bound, GenTime, Ppb};
+
+/// The figures of a lease profile; both boxes hold the same ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// A: the accuracy printed in tokens.
+    pub accuracy: Bound,
+    /// E0: a lease is granted only when the TSU is provably within this.
+    pub grant_within: Bound,
+    /// G: how far the clock may move against the oscillator under one lease.
+    pub guard: Bound,
+    /// beta: the widest bracket of a sample.
+    pub bracket: Bound,
+    /// rho: the oscillator error borne on both boxes.
+    pub rho: Ppb,
+    /// How long a lease lasts.
+    pub ttl: Bound,
+}
+
+/// A budget that does not hold, with its arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct BudgetExceeded(pub Budget);
+
+impl Budget {
+    /// `E0 + G + rho*TTL + 2*beta + resolution`: the furthest a leased token can be from UTC.
+    #[must_use]
+    pub fn worst_case(&self) -> Bound {
+        self.grant_within
+            + self.guard
+            + self.rho.over(self.ttl)
+            + self.bracket.times(2)
+            + GenTime::RESOLUTION
+    }
+
+    /// Checks the leased budget.
+    ///
+    /// # Errors
+    /// [`BudgetExceeded`] when the worst case is beyond the accuracy.
+    pub fn check(&self) -> Result<(), BudgetExceeded> {
+        if self.worst_case() <= self.accuracy { Ok(()) } else { Err(BudgetExceeded(*self)) }
+    }
+}
+
+impl fmt::Display for BudgetExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let b = &self.0;
+        write!(
+            f,
+            "E0 + G + rho*TTL + 2*beta + resolution = {} + {} + {} + {} + {} = {}, more than the \
+             accuracy of {}",
+            b.grant_within,
+            b.guard,
+            b.rho.over(b.ttl),
+            b.bracket.times(2),
+            GenTime::RESOLUTION,
+            b.worst_case(),
+            b.accuracy
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn default_column() -> Budget {
+        Budget {
+            accuracy: Bound::from_millis(500),
+            grant_within: Bound::from_millis(125),
+            guard: Bound::from_millis(5),
+            bracket: Bound::from_millis(1),
+            rho: Ppb::from_ppm(100),
+            ttl: Bound::from_millis(3_000),
+        }
+    }
+
+    #[test]
+    fn both_columns_of_the_design_hold() {
+        assert_eq!(default_column().worst_case(), Bound::from_nanos(133_300_000));
+        assert!(default_column().check().is_ok());
+        let tight = Budget {
+            accuracy: Bound::from_millis(100),
+            grant_within: Bound::from_millis(25),
+            ..default_column()
+        };
+        assert!(tight.check().is_ok());
+    }
+
+    #[test]
+    fn a_broken_budget_shows_its_arithmetic() {
+        let broken = Budget { grant_within: Bound::from_millis(493), ..default_column() };
+        assert_eq!(
+            broken.check().expect_err("too much").to_string(),
+            "E0 + G + rho*TTL + 2*beta + resolution = 493ms + 5ms + 300us + 2ms + 1ms = 501.3ms, \
+             more than the accuracy of 500ms"
+        );
+        let exact = Budget { accuracy: Bound::from_nanos(501_300_000), ..broken };
+        assert!(exact.check().is_ok());
+    }
+}

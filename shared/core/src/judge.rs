@@ -1,0 +1,204 @@
+//! The judge: may a token be built from this sample under this lease?
+//!
+//! Sample first, judge afterwards. A pause between "check the lease" and "read the clock" would
+//! falsify a token; a pause after the reading only delays it. So the judge takes a sample that was
+//! already read, and a token is built from that very sample.
+
+use crate::id::{BootId, Incarnation, LeaseSeq};
+use crate::lease::{EndingCause, LeaseTerms};
+use crate::sample::Sample;
+use crate::time::{Bound, GenTime, Span};
+
+/// What the judge tolerates; see [`crate::budget`] for how these add up to the accuracy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// G: how far `real - raw` may move from the lease's sample.
+    pub guard: Bound,
+    /// beta: the widest bracket of a sample.
+    pub bracket: Bound,
+}
+
+/// Why no token may be built from a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no lease.
+    #[error("no lease")]
+    NoLease,
+    /// The lease was granted on another boot.
+    #[error("the lease is for boot {lease}, this is boot {now}")]
+    OtherBoot {
+        /// The boot the lease names.
+        lease: BootId,
+        /// The boot of the sample.
+        now: BootId,
+    },
+    /// The lease was granted to another run of the TSU.
+    #[error("the lease is for incarnation {lease}, this is {now}")]
+    OtherIncarnation {
+        /// The incarnation the lease names.
+        lease: Incarnation,
+        /// The incarnation that judges.
+        now: Incarnation,
+    },
+    /// The oscillator ran backwards: within the sample, or since the lease's sample.
+    #[error("the oscillator ran backwards")]
+    RawRegressed,
+    /// The process was paused while it sampled. Another sample may do.
+    #[error("the sample's bracket is {bracket}, at most {limit} will do")]
+    BracketTooWide {
+        /// The bracket of the sample.
+        bracket: Bound,
+        /// beta.
+        limit: Bound,
+    },
+    /// The lease has run out.
+    #[error("the lease is {age} old and lasted {ttl}")]
+    Expired {
+        /// From the lease's sample to this one, on the oscillator.
+        age: Bound,
+        /// How long the lease lasts.
+        ttl: Bound,
+    },
+    /// The box was suspended since the lease's sample.
+    #[error("the box was suspended for {by} since the lease's sample")]
+    Suspended {
+        /// How far `BOOT - MONO` moved.
+        by: Span,
+    },
+    /// The clock left the oscillator: a step, or a slew beyond the guard.
+    #[error("the clock moved by {by} against the oscillator, at most {limit} will do")]
+    ClockMoved {
+        /// How far `real - raw` moved.
+        by: Span,
+        /// G.
+        limit: Bound,
+    },
+    /// An earlier token carries a later time. The time is refused, never bumped.
+    #[error("genTime would go back from {high_water:?} to {now:?}")]
+    GenTimeRegressed {
+        /// The latest genTime used.
+        high_water: GenTime,
+        /// The genTime of this sample.
+        now: GenTime,
+    },
+}
+
+impl Refusal {
+    /// Whether the sample, not the clock, is to blame, so that another sample may do.
+    #[must_use]
+    pub const fn is_worth_a_retry(self) -> bool {
+        matches!(self, Self::BracketTooWide { .. })
+    }
+
+    /// The cause with which this refusal ends the lease at once, if it does: the clock itself was
+    /// found out, so no later sample may be trusted either.
+    #[must_use]
+    pub const fn ends_lease(self) -> Option<EndingCause> {
+        match self {
+            Self::ClockMoved { .. } | Self::RawRegressed | Self::GenTimeRegressed { .. } => {
+                Some(EndingCause::Step)
+            }
+            Self::Suspended { .. } => Some(EndingCause::Suspend),
+            Self::NoLease
+            | Self::OtherBoot { .. }
+            | Self::OtherIncarnation { .. }
+            | Self::BracketTooWide { .. }
+            | Self::Expired { .. } => None,
+        }
+    }
+}
+
+/// A sample that passed the judge. Only [`judge`] makes one, so whoever holds one may build tokens
+/// from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JudgedSample {
+    sample: Sample,
+    lease: LeaseSeq,
+    gen_time: GenTime,
+}
+
+impl JudgedSample {
+    /// The sample itself.
+    #[must_use]
+    pub const fn sample(&self) -> &Sample {
+        &self.sample
+    }
+
+    /// The lease it was judged under.
+    #[must_use]
+    pub const fn lease(&self) -> LeaseSeq {
+        self.lease
+    }
+
+    /// The genTime of every token built from it.
+    #[must_use]
+    pub const fn gen_time(&self) -> GenTime {
+        self.gen_time
+    }
+}
+
+/// Judges one sample (design 5.4, as far as the parts exist).
+///
+/// # Errors
+/// The first [`Refusal`] that applies.
+pub fn judge(
+    sample: &Sample,
+    incarnation: Incarnation,
+    lease: &LeaseTerms,
+    limits: &Limits,
+    high_water: Option<GenTime>,
+) -> Result<JudgedSample, Refusal> {
+    let anchor = &lease.sample;
+    if sample.boot_id != anchor.boot_id {
+        return Err(Refusal::OtherBoot { lease: anchor.boot_id, now: sample.boot_id });
+    }
+    if incarnation != lease.incarnation {
+        return Err(Refusal::OtherIncarnation { lease: lease.incarnation, now: incarnation });
+    }
+    let bracket = sample.bracket().ok_or(Refusal::RawRegressed)?;
+    if bracket > limits.bracket {
+        return Err(Refusal::BracketTooWide { bracket, limit: limits.bracket });
+    }
+    judge_age(sample, lease)?;
+    judge_continuity(sample, anchor, limits)?;
+
+    let gen_time = GenTime::at(sample.real);
+    if let Some(high_water) = high_water.filter(|&high| gen_time < high) {
+        return Err(Refusal::GenTimeRegressed { high_water, now: gen_time });
+    }
+    Ok(JudgedSample { sample: *sample, lease: lease.sequence, gen_time })
+}
+
+/// From the earliest instant the lease's sample may mean to the latest this one may mean.
+fn judge_age(sample: &Sample, lease: &LeaseTerms) -> Result<(), Refusal> {
+    if sample.raw_before < lease.sample.raw_before {
+        return Err(Refusal::RawRegressed);
+    }
+    let age = (sample.raw_after - lease.sample.raw_before).magnitude();
+    if age > lease.ttl { Err(Refusal::Expired { age, ttl: lease.ttl }) } else { Ok(()) }
+}
+
+#[cfg(not(feature = "negative-control"))]
+fn judge_continuity(sample: &Sample, anchor: &Sample, limits: &Limits) -> Result<(), Refusal> {
+    // Each difference is exact to within its own sample's bracket.
+    let slack = limits.bracket.times(2);
+    let suspended = sample.boot_minus_mono - anchor.boot_minus_mono;
+    if suspended.magnitude() > slack {
+        return Err(Refusal::Suspended { by: suspended });
+    }
+    let moved = sample.real_minus_raw() - anchor.real_minus_raw();
+    if moved.magnitude() > limits.guard {
+        return Err(Refusal::ClockMoved { by: moved, limit: limits.guard });
+    }
+    Ok(())
+}
+
+/// The negative control of the tests: a judge that sees neither steps nor slews, which must lead
+/// to wrong tokens. Never part of a shipped build.
+#[cfg(feature = "negative-control")]
+fn judge_continuity(_: &Sample, _: &Sample, _: &Limits) -> Result<(), Refusal> {
+    Ok(())
+}
+
+#[cfg(all(test, not(feature = "negative-control")))]
+mod tests;

@@ -1,0 +1,149 @@
+use super::*;
+use crate::id::{ChannelBinding, TsuId};
+use crate::time::{Ppb, RawInstant, Timestamp};
+use proptest::prelude::*;
+
+const MS: i64 = 1_000_000;
+const UTC0: i64 = 1_790_000_000_000 * MS;
+const LIMITS: Limits = Limits { guard: Bound::from_millis(5), bracket: Bound::from_millis(1) };
+const ME: Incarnation = Incarnation::from_bytes([7; 16]);
+
+/// A sample `ns` after the lease's, by a clock that runs with the oscillator.
+fn sample_at(ns: i64) -> Sample {
+    Sample {
+        raw_before: RawInstant::from_nanos(1_000 * MS + ns),
+        real: Timestamp::from_unix_nanos(UTC0 + ns),
+        raw_after: RawInstant::from_nanos(1_000 * MS + ns + 300),
+        boot_minus_mono: Span::from_millis(40),
+        boot_id: BootId::from_bytes([1; 16]),
+    }
+}
+
+fn lease() -> LeaseTerms {
+    LeaseTerms {
+        tsu: TsuId::new("tsu-1").expect("a fair name"),
+        incarnation: ME,
+        sequence: LeaseSeq::new(9),
+        channel: ChannelBinding::from_bytes([3; 32]),
+        sample: sample_at(0),
+        ttl: Bound::from_millis(3_000),
+        clock_bound: Bound::from_millis(125),
+        rho: Ppb::from_ppm(100),
+        policy: "0.4.0.2023.1.1".to_owned(),
+    }
+}
+
+fn verdict(sample: &Sample) -> Result<JudgedSample, Refusal> {
+    judge(sample, ME, &lease(), &LIMITS, None)
+}
+
+#[test]
+fn a_sound_sample_becomes_a_gen_time() {
+    let sample = sample_at(1_234 * MS + 999_999);
+    let judged = verdict(&sample).expect("good");
+    assert_eq!(judged.gen_time().as_unix_millis(), UTC0 / MS + 1_234);
+    assert_eq!(judged.lease(), LeaseSeq::new(9));
+    assert_eq!(judged.sample(), &sample);
+}
+
+#[test]
+fn the_lease_ends_with_its_ttl_counted_from_its_own_sample() {
+    assert!(verdict(&sample_at(3_000 * MS - 300)).is_ok());
+    let late = verdict(&sample_at(3_000 * MS - 299));
+    assert!(matches!(late, Err(Refusal::Expired { .. })), "{late:?}");
+}
+
+#[test]
+fn another_boot_or_incarnation_is_refused() {
+    let mut sample = sample_at(0);
+    sample.boot_id = BootId::from_bytes([2; 16]);
+    assert!(matches!(verdict(&sample), Err(Refusal::OtherBoot { .. })));
+    let other = Incarnation::from_bytes([8; 16]);
+    let refused = judge(&sample_at(0), other, &lease(), &LIMITS, None);
+    assert!(matches!(refused, Err(Refusal::OtherIncarnation { .. })));
+}
+
+#[test]
+fn a_pause_while_sampling_is_worth_a_retry() {
+    let mut sample = sample_at(0);
+    sample.raw_after = sample.raw_before.plus(Bound::from_nanos(1_000_001));
+    let refusal = verdict(&sample).expect_err("too wide");
+    assert!(refusal.is_worth_a_retry() && refusal.ends_lease().is_none(), "{refusal}");
+}
+
+#[test]
+fn an_oscillator_that_runs_backwards_ends_the_lease() {
+    let mut inside = sample_at(0);
+    inside.raw_after = RawInstant::from_nanos(0);
+    for sample in [inside, sample_at(-1)] {
+        assert_eq!(verdict(&sample), Err(Refusal::RawRegressed));
+    }
+    assert_eq!(Refusal::RawRegressed.ends_lease(), Some(EndingCause::Step));
+}
+
+#[test]
+fn steps_beyond_the_guard_end_the_lease_on_either_side() {
+    for (by, good) in [(5 * MS, true), (-5 * MS, true), (5 * MS + 1, false), (-5 * MS - 1, false)] {
+        let mut sample = sample_at(500 * MS);
+        sample.real = sample.real + Span::from_nanos(by);
+        match verdict(&sample) {
+            Ok(_) => assert!(good, "{by}"),
+            Err(refusal) => {
+                assert!(!good, "{by}: {refusal}");
+                assert_eq!(refusal.ends_lease(), Some(EndingCause::Step));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_suspended_box_ends_the_lease() {
+    let mut sample = sample_at(500 * MS);
+    sample.boot_minus_mono = sample.boot_minus_mono + Span::from_millis(3);
+    let refusal = verdict(&sample).expect_err("suspended");
+    assert_eq!(refusal.ends_lease(), Some(EndingCause::Suspend), "{refusal}");
+}
+
+#[test]
+fn gen_time_may_repeat_but_not_regress() {
+    let at =
+        |ns| judge(&sample_at(ns), ME, &lease(), &LIMITS, Some(GenTime::at(sample_at(MS).real)));
+    assert!(at(MS).is_ok());
+    let back = at(MS - 1);
+    assert!(matches!(back, Err(Refusal::GenTimeRegressed { .. })), "{back:?}");
+}
+
+proptest! {
+    /// P2 for the local guard: whatever the clock does, a sample that passes is within
+    /// E0 + G + rho * TTL + 2 beta of UTC when the lease's sample was within E0, and the genTime
+    /// loses at most the resolution besides.
+    #[test]
+    fn what_passes_is_within_the_budget(
+        error_at_grant in -125 * MS..=125 * MS,
+        rate_ppb in -100_000i64..=100_000,
+        elapsed in 0..4_000 * MS,
+        moved in -20 * MS..20 * MS,
+        inside in 0..1_500_000i64,
+        inside_anchor in 0..MS,
+    ) {
+        // The oscillator is `rate_ppb` off, so `elapsed` of UTC shows as this much on RAW.
+        let raw = |utc: i64| utc + (i128::from(utc) * i128::from(rate_ppb) / 1_000_000_000) as i64;
+        let at = |utc: i64, error: i64, inside: i64| Sample {
+            raw_before: RawInstant::from_nanos(raw(utc)),
+            real: Timestamp::from_unix_nanos(UTC0 + utc + inside + error),
+            raw_after: RawInstant::from_nanos(raw(utc + inside)),
+            boot_minus_mono: Span::ZERO,
+            boot_id: BootId::from_bytes([1; 16]),
+        };
+        let lease = LeaseTerms { sample: at(0, error_at_grant, inside_anchor), ..lease() };
+        let now = at(elapsed, error_at_grant + moved, inside);
+        if let Ok(judged) = judge(&now, ME, &lease, &LIMITS, None) {
+            let truth = UTC0 + elapsed + inside;
+            let off = (judged.gen_time().as_unix_millis() * MS - truth).unsigned_abs();
+            let budget = Bound::from_millis(125) + LIMITS.guard
+                + Ppb::from_ppm(100).over(lease.ttl) + LIMITS.bracket.times(2) + GenTime::RESOLUTION;
+            // The lease's TTL is counted on the oscillator, so it may last rho * TTL longer.
+            prop_assert!(off <= budget.as_nanos() + 1_000, "off by {off} ns, budget {budget}");
+        }
+    }
+}

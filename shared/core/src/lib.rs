@@ -1,0 +1,28 @@
+//! The pure heart of Chronolease: what both boxes must agree on, without I/O.
+//!
+//! Nothing here reads a clock, opens a file or a socket, or draws a random number; all of that
+//! comes in as an argument. So every judgement can be repeated later from recorded inputs.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`time`] | spans, bounds, rates, instants and timestamps that do not mix |
+//! | [`interval`] | closed intervals of spans: every statement about UTC is one |
+//! | [`sample`] | one bracketed reading of a box's clocks |
+//! | [`lease`] | the signed verdict that permits issuing |
+//! | [`judge`] | may a token be built from this sample under this lease? |
+//! | [`fusion`] | UTC as the hull of what enough laboratories agree on |
+//! | [`budget`] | the arithmetic that a configuration must satisfy |
+//! | [`token`] | the stages a token passes; only the last can leave |
+//! | [`wire`] | the messages between the boxes, in canonical DER |
+#![deny(clippy::float_arithmetic)]
+
+pub mod budget;
+pub mod fusion;
+pub mod id;
+pub mod interval;
+pub mod judge;
+pub mod lease;
+pub mod sample;
+pub mod time;
+pub mod token;
+pub mod wire;

@@ -1,0 +1,140 @@
+use super::*;
+use crate::id::ChannelBinding;
+use crate::time::{Bound, Ppb, RawInstant, Span, Timestamp};
+use proptest::prelude::*;
+
+fn tsu() -> TsuId {
+    TsuId::new("tsu-1").expect("a fair name")
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    any::<(i64, i64, i64, i64, [u8; 16])>().prop_map(|(before, real, after, boot, id)| Sample {
+        raw_before: RawInstant::from_nanos(before),
+        real: Timestamp::from_unix_nanos(real),
+        raw_after: RawInstant::from_nanos(after),
+        boot_minus_mono: Span::from_nanos(boot),
+        boot_id: BootId::from_bytes(id),
+    })
+}
+
+fn ended() -> impl Strategy<Value = LeaseEnded> {
+    (any::<u64>(), prop::sample::select(EndingCause::ALL))
+        .prop_map(|(n, cause)| LeaseEnded { sequence: LeaseSeq::new(n), cause })
+}
+
+fn to_monitor() -> impl Strategy<Value = ToMonitor> {
+    prop_oneof![
+        any::<(u8, [u8; 16], [u8; 16])>().prop_map(|(version, incarnation, boot)| {
+            ToMonitor::Hello(Hello {
+                version,
+                tsu: tsu(),
+                incarnation: Incarnation::from_bytes(incarnation),
+                boot_id: BootId::from_bytes(boot),
+            })
+        }),
+        (any::<[u8; 32]>(), sample(), prop::option::of(ended())).prop_map(
+            |(nonce, sample, ended)| ToMonitor::Answer(ProbeAnswer {
+                nonce: Nonce::from_bytes(nonce),
+                sample,
+                ended
+            })
+        ),
+        any::<u64>().prop_map(|n| ToMonitor::Revoked(LeaseSeq::new(n))),
+    ]
+}
+
+fn to_tsu() -> impl Strategy<Value = ToTsu> {
+    use RefusedWhy::{Busy, Identity, Version, Wait};
+    prop_oneof![
+        Just(ToTsu::Welcome),
+        prop::sample::select(vec![Version, Identity, Wait, Busy]).prop_map(ToTsu::Refused),
+        any::<[u8; 32]>().prop_map(|nonce| ToTsu::Probe(Nonce::from_bytes(nonce))),
+        any::<(Vec<u8>, Vec<u8>)>().prop_map(|(terms_der, signature)| {
+            ToTsu::Grant(SignedLease { terms_der, signature })
+        }),
+        ended().prop_map(|e| ToTsu::Revoke { up_to: e.sequence, cause: e.cause }),
+    ]
+}
+
+fn terms() -> impl Strategy<Value = LeaseTerms> {
+    (any::<([u8; 16], u64, [u8; 32])>(), sample(), any::<(u64, u64, u32, String)>()).prop_map(
+        |((incarnation, n, channel), sample, (ttl, bound, rho, policy))| LeaseTerms {
+            tsu: tsu(),
+            incarnation: Incarnation::from_bytes(incarnation),
+            sequence: LeaseSeq::new(n),
+            channel: ChannelBinding::from_bytes(channel),
+            sample,
+            ttl: Bound::from_nanos(ttl),
+            clock_bound: Bound::from_nanos(bound),
+            rho: Ppb::from_ppb(rho),
+            policy,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn messages_round_trip(a in to_monitor(), b in to_tsu(), c in terms()) {
+        prop_assert_eq!(decode_to_monitor(&encode_to_monitor(&a)), Ok(a));
+        prop_assert_eq!(decode_to_tsu(&encode_to_tsu(&b)), Ok(b));
+        prop_assert_eq!(decode_terms(&encode_terms(&c)), Ok(c));
+    }
+
+    /// One meaning, one encoding: whatever bytes decode, they are the bytes we would have written.
+    #[test]
+    fn a_changed_message_is_refused_or_means_something_else(
+        message in to_monitor(), at in any::<prop::sample::Index>(), bit in 0u8..8,
+    ) {
+        let mut der = encode_to_monitor(&message);
+        let at = at.index(der.len());
+        der[at] ^= 1 << bit;
+        if let Ok(other) = decode_to_monitor(&der) {
+            prop_assert_eq!(encode_to_monitor(&other), der);
+            prop_assert_ne!(other, message);
+        }
+    }
+
+    #[test]
+    fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        let _ = decode_to_monitor(&bytes);
+        let _ = decode_to_tsu(&bytes);
+        let _ = decode_terms(&bytes);
+    }
+}
+
+#[test]
+fn ber_forms_and_trailing_bytes_are_refused() {
+    let der = encode_to_monitor(&ToMonitor::Revoked(LeaseSeq::new(5)));
+    assert_eq!(der, [0x82, 1, 5]);
+    let bad: [&[u8]; 4] = [&[0x82, 0x81, 1, 5], &[0x82, 2, 0, 5], &[0x82, 1, 5, 0], &[0x82, 1]];
+    for bytes in bad {
+        assert!(decode_to_monitor(bytes).is_err(), "{bytes:02x?}");
+    }
+    let long = vec![0u8; MESSAGE_BYTES_MAX + 1];
+    assert_eq!(decode_to_tsu(&long), Err(WireError::TooLong(long.len())));
+}
+
+#[test]
+fn a_lease_opens_only_with_its_signature() {
+    let terms_der = encode_terms(&LeaseTerms {
+        tsu: tsu(),
+        incarnation: Incarnation::from_bytes([1; 16]),
+        sequence: LeaseSeq::new(1),
+        channel: ChannelBinding::from_bytes([2; 32]),
+        sample: Sample {
+            raw_before: RawInstant::from_nanos(1),
+            real: Timestamp::from_unix_nanos(2),
+            raw_after: RawInstant::from_nanos(3),
+            boot_minus_mono: Span::ZERO,
+            boot_id: BootId::from_bytes([4; 16]),
+        },
+        ttl: Bound::from_millis(3_000),
+        clock_bound: Bound::from_millis(125),
+        rho: Ppb::from_ppm(100),
+        policy: "1.2.3".to_owned(),
+    });
+    let lease = SignedLease { terms_der, signature: vec![9] };
+    let signed_bytes = SignedLease::message(&lease.terms_der);
+    assert!(lease.open(|message, signature| message == signed_bytes && signature == [9]).is_ok());
+    assert_eq!(lease.open(|_, _| false), Err(crate::lease::LeaseError::Signature));
+}

@@ -1,0 +1,3 @@
+//! The pure half of the TSU.
+
+pub mod rfc3161;

@@ -1,0 +1,6 @@
+//! Box A: the time-stamping unit.
+//!
+//! `core` is pure: requests, tokens, the lease it holds and the issuing pipeline as a state
+//! machine. `io` moves bytes: the HTTP endpoint, the signer and the link to the monitor.
+
+pub mod core;
