@@ -95,15 +95,14 @@ impl Refusal {
     #[must_use]
     pub const fn ends_lease(self) -> Option<EndingCause> {
         match self {
-            Self::ClockMoved { .. } | Self::RawRegressed | Self::GenTimeRegressed { .. } => {
-                Some(EndingCause::Step)
-            }
+            Self::ClockMoved { .. } | Self::RawRegressed => Some(EndingCause::Step),
             Self::Suspended { .. } => Some(EndingCause::Suspend),
             Self::NoLease
             | Self::OtherBoot { .. }
             | Self::OtherIncarnation { .. }
             | Self::BracketTooWide { .. }
-            | Self::Expired { .. } => None,
+            | Self::Expired { .. }
+            | Self::GenTimeRegressed { .. } => None,
         }
     }
 }
@@ -156,10 +155,11 @@ pub fn judge(
         return Err(Refusal::OtherIncarnation { lease: lease.incarnation, now: incarnation });
     }
     let bracket = sample.bracket().ok_or(Refusal::RawRegressed)?;
+    // Before the bracket: what is too old now stays too old, however the next sample is taken.
+    judge_age(sample, lease)?;
     if bracket > limits.bracket {
         return Err(Refusal::BracketTooWide { bracket, limit: limits.bracket });
     }
-    judge_age(sample, lease)?;
     judge_continuity(sample, anchor, limits)?;
 
     let gen_time = GenTime::at(sample.real);

@@ -157,7 +157,7 @@ ending_causes! {
     Clone = 9, "clone", latches: true;
     /// The monitor was stopped in good order.
     MonitorStopped = 10, "monitor-stopped", latches: false;
-    /// Box B's own continuity broke: its oscillator and its boot clock disagree.
+    /// Box B's own continuity broke: it was suspended, or cannot tell that it was not.
     MonitorBreak = 11, "monitor-break", latches: false;
     /// The monitor could not keep its own state on disk.
     StateLost = 12, "state-lost", latches: false;

@@ -16,6 +16,9 @@
 //! | [`wire`] | the messages between the boxes, in canonical DER |
 #![deny(clippy::float_arithmetic)]
 
+#[cfg(all(feature = "negative-control", not(debug_assertions)))]
+compile_error!("the negative control must never be built as a release");
+
 pub mod budget;
 pub mod fusion;
 pub mod id;

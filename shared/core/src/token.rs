@@ -176,10 +176,10 @@ impl<T> Witnessed<T> {
 }
 
 impl<T> Signed<T> {
-    /// What the token says.
+    /// The sample the token was built from.
     #[must_use]
-    pub const fn content(&self) -> &T {
-        self.token.content()
+    pub const fn judged(&self) -> &JudgedSample {
+        self.token.judged()
     }
 
     /// Lets the token go.

@@ -6,4 +6,4 @@ mod process;
 
 pub use clock::{Clocks, ClocksError};
 pub use host::is_virtual;
-pub use process::die_with_parent;
+pub use process::{die_with_parent, terminate};

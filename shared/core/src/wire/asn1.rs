@@ -1,4 +1,4 @@
-//! The grammar as rasn types, private to the codec. Ranges and names are checked while these
+//! The grammar as rasn types, private to the codecs of this crate. Ranges and names are checked while these
 //! become the public types.
 
 use rasn::prelude::*;
@@ -9,10 +9,10 @@ use crate::lease::{self, EndingCause};
 use crate::time::{Bound, Ppb, RawInstant, Span, Timestamp};
 use crate::{id, sample, wire};
 
-type Bytes16 = FixedOctetString<16>;
-type Bytes32 = FixedOctetString<32>;
+pub(crate) type Bytes16 = FixedOctetString<16>;
+pub(crate) type Bytes32 = FixedOctetString<32>;
 
-pub(super) fn encode<T: Encode>(value: &T) -> Vec<u8> {
+pub(crate) fn encode<T: Encode>(value: &T) -> Vec<u8> {
     // Every value of these types has an encoding: no constraint is left to break.
     rasn::der::encode(value).expect("a value of the grammar encodes")
 }
@@ -21,6 +21,11 @@ pub(super) fn decode<T: Decode + Encode>(der: &[u8]) -> Result<T, WireError> {
     if der.len() > wire::MESSAGE_BYTES_MAX {
         return Err(WireError::TooLong(der.len()));
     }
+    decode_canonical(der)
+}
+
+/// Decodes what its caller found short enough.
+pub(crate) fn decode_canonical<T: Decode + Encode>(der: &[u8]) -> Result<T, WireError> {
     let value: T = rasn::der::decode(der).map_err(|e| WireError::Grammar(e.to_string()))?;
     // rasn's DER decoder lets some BER through; encoding again finds it.
     if rasn::der::encode(&value).is_ok_and(|again| again == der) {
@@ -66,7 +71,7 @@ pub(super) struct LeaseEnded {
 /// `Sample ::= SEQUENCE { rawBefore, real, rawAfter, bootMinusMono, bootId }`, times in
 /// nanoseconds.
 #[derive(AsnType, Encode, Decode)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     raw_before: i64,
     real: i64,
     raw_after: i64,
@@ -87,7 +92,7 @@ pub(super) enum ToTsu {
 
 /// `SignedLease ::= SEQUENCE { terms OCTET STRING, signature OCTET STRING }`
 #[derive(AsnType, Encode, Decode)]
-pub(super) struct SignedLease {
+pub(crate) struct SignedLease {
     terms: OctetString,
     signature: OctetString,
 }
@@ -110,11 +115,11 @@ pub(super) struct LeaseTerms {
 
 const TERMS_VERSION: u8 = 1;
 
-fn tsu_id(name: &str) -> Result<TsuId, WireError> {
+pub(crate) fn tsu_id(name: &str) -> Result<TsuId, WireError> {
     TsuId::new(name).ok_or(WireError::Range("tsu"))
 }
 
-fn cause(code: u8) -> Result<EndingCause, WireError> {
+pub(crate) fn cause(code: u8) -> Result<EndingCause, WireError> {
     EndingCause::from_code(code).ok_or(WireError::Range("cause"))
 }
 
@@ -190,6 +195,21 @@ impl From<Sample> for sample::Sample {
     }
 }
 
+impl From<&lease::SignedLease> for SignedLease {
+    fn from(lease: &lease::SignedLease) -> Self {
+        Self {
+            terms: OctetString::from(lease.terms_der.clone()),
+            signature: OctetString::from(lease.signature.clone()),
+        }
+    }
+}
+
+impl From<SignedLease> for lease::SignedLease {
+    fn from(lease: SignedLease) -> Self {
+        Self { terms_der: lease.terms.to_vec(), signature: lease.signature.to_vec() }
+    }
+}
+
 impl From<&wire::ToTsu> for ToTsu {
     fn from(message: &wire::ToTsu) -> Self {
         match message {
@@ -201,10 +221,7 @@ impl From<&wire::ToTsu> for ToTsu {
                 wire::RefusedWhy::Busy => 4,
             }),
             wire::ToTsu::Probe(nonce) => Self::Probe(Bytes32::new(*nonce.as_bytes())),
-            wire::ToTsu::Grant(lease) => Self::Grant(SignedLease {
-                terms: OctetString::from(lease.terms_der.clone()),
-                signature: OctetString::from(lease.signature.clone()),
-            }),
+            wire::ToTsu::Grant(lease) => Self::Grant(SignedLease::from(lease)),
             wire::ToTsu::Revoke { up_to, cause } => {
                 Self::Revoke(LeaseEnded { sequence: up_to.as_u64(), cause: cause.code() })
             }
@@ -225,10 +242,7 @@ impl TryFrom<ToTsu> for wire::ToTsu {
                 _ => return Err(WireError::Range("refused")),
             }),
             ToTsu::Probe(nonce) => Self::Probe(id::Nonce::from_bytes(*nonce)),
-            ToTsu::Grant(lease) => Self::Grant(lease::SignedLease {
-                terms_der: lease.terms.to_vec(),
-                signature: lease.signature.to_vec(),
-            }),
+            ToTsu::Grant(lease) => Self::Grant(lease.into()),
             ToTsu::Revoke(ended) => {
                 let ended = ended.read()?;
                 Self::Revoke { up_to: ended.sequence, cause: ended.cause }

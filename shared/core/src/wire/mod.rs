@@ -4,7 +4,7 @@
 //! is in `asn1.rs` and in `docs/protocol.md`. Decoding is strict: what does not encode back to the
 //! very same bytes is refused, so one meaning has one encoding.
 
-mod asn1;
+pub(crate) mod asn1;
 
 use crate::id::{BootId, Incarnation, LeaseSeq, Nonce, TsuId};
 use crate::lease::{EndingCause, LeaseTerms, SignedLease};

@@ -114,6 +114,23 @@ fn ber_forms_and_trailing_bytes_are_refused() {
     assert_eq!(decode_to_tsu(&long), Err(WireError::TooLong(long.len())));
 }
 
+/// The bytes that `docs/protocol.md` explains.
+#[test]
+fn the_documented_bytes_are_what_is_sent() {
+    let revoke = ToTsu::Revoke { up_to: LeaseSeq::new(300), cause: EndingCause::Deviation };
+    assert_eq!(encode_to_tsu(&revoke), [0xa4, 7, 2, 2, 1, 0x2c, 2, 1, 3]);
+    assert_eq!(encode_to_monitor(&ToMonitor::Revoked(LeaseSeq::new(300))), [0x82, 2, 1, 0x2c]);
+    let hello = encode_to_monitor(&ToMonitor::Hello(Hello {
+        version: 1,
+        tsu: tsu(),
+        incarnation: Incarnation::from_bytes([0x11; 16]),
+        boot_id: BootId::from_bytes([0x22; 16]),
+    }));
+    let head = [0xa0, 0x2e, 2, 1, 1, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
+    assert_eq!(hello[..head.len()], head);
+    assert_eq!(hello.len(), 48);
+}
+
 #[test]
 fn a_lease_opens_only_with_its_signature() {
     let terms_der = encode_terms(&LeaseTerms {

@@ -1,0 +1,45 @@
+//! The `[lease]` figures that both boxes' configurations hold, with their defaults and the check
+//! of the budget.
+
+use chronolease_core::budget::Budget;
+use chronolease_core::time::{Bound, Ppb};
+
+use crate::config::Section;
+
+/// The accuracy that EN 319 421 TIS-7.7.2-03 asks for at least.
+const ACCURACY_MAX: Bound = Bound::from_millis(1_000);
+
+/// Reads the budget of a leased token from the `[lease]` section. A budget that does not hold is
+/// an error at `accuracy`, with the arithmetic.
+#[must_use]
+pub fn budget(lease: &Section<'_>) -> Option<Budget> {
+    let accuracy = lease.duration_or("accuracy", Bound::from_millis(500));
+    let grant_within = lease.duration_or("grant_within", Bound::from_millis(125));
+    let guard = lease.duration_or("guard", Bound::from_millis(5));
+    let bracket = lease.duration_or("bracket", Bound::from_millis(1));
+    let rho_ppm = lease.integer_or("rho_ppm", 1..=1_000, 100);
+    let ttl = lease.duration_or("ttl", Bound::from_millis(3_000));
+
+    let rho = Ppb::from_ppm(u32::try_from(rho_ppm?).ok()?);
+    let budget = Budget {
+        accuracy: accuracy?,
+        grant_within: grant_within?,
+        guard: guard?,
+        bracket: bracket?,
+        rho,
+        ttl: ttl?,
+    };
+    if budget.ttl == Bound::ZERO {
+        lease.error("ttl", "a lease must last for some time");
+    }
+    if budget.bracket == Bound::ZERO {
+        lease.error("bracket", "reading a clock takes some time, so no sample would do");
+    }
+    if budget.accuracy > ACCURACY_MAX {
+        let message = "EN 319 421 asks for an accuracy of 1s or better";
+        lease.error("accuracy", message);
+    } else if let Err(broken) = budget.check() {
+        lease.error("accuracy", broken);
+    }
+    Some(budget)
+}
