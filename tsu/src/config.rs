@@ -1,0 +1,197 @@
+//! The configuration of the TSU: one TOML file; see `docs/configuration.md`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use chronolease_core::budget::Budget;
+use chronolease_core::id::{SpkiPin, TsuId};
+use chronolease_net::config::{ConfigErrors, Document, Section};
+use chronolease_net::profile;
+
+use crate::core::rfc3161::{RequestPolicy, parse_oid};
+
+/// What environment variables start with: `CHRONOLEASE_TSU_HTTP__LISTEN` is `http.listen`.
+pub const ENV_PREFIX: &str = "CHRONOLEASE_TSU_";
+
+/// Everything that the configuration says, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The TSU's name.
+    pub tsu: TsuId,
+    /// Whether it may issue on a lease alone although a hypervisor runs the box.
+    pub allow_unwitnessed_vm: bool,
+    /// The endpoint for clients.
+    pub http: Http,
+    /// The policy in dotted notation.
+    pub policy: String,
+    /// The policies that requests may name.
+    pub request_policy: RequestPolicy,
+    /// The figures of a lease.
+    pub budget: Budget,
+    /// The key that signs tokens.
+    pub signer: Signer,
+    /// The link to the monitor.
+    pub link: Link,
+    /// Where `/metrics`, `/livez` and `/readyz` are served.
+    pub metrics: SocketAddr,
+    /// The log level.
+    pub log_level: String,
+}
+
+/// The endpoint for clients.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The largest request, in bytes.
+    pub request_bytes_max: usize,
+    /// The most connections at a time.
+    pub connections_max: usize,
+}
+
+/// The key that signs tokens.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    /// A P-256 key, PKCS#8 in PEM.
+    pub key_file: PathBuf,
+    /// Its certificate in PEM.
+    pub certificate_file: PathBuf,
+    /// The issuing CAs between the certificate and the root, in PEM.
+    pub chain_files: Vec<PathBuf>,
+    /// How many batches are signed at a time.
+    pub slots: usize,
+}
+
+/// The link to the monitor.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Where the monitor listens.
+    pub monitor: SocketAddr,
+    /// This box's certificate on the link, in PEM.
+    pub certificate_file: PathBuf,
+    /// Its key, PKCS#8 in PEM.
+    pub key_file: PathBuf,
+    /// The monitor's keys on the link.
+    pub monitor_pins: Vec<SpkiPin>,
+    /// The monitor's evidence key: an Ed25519 public key in PEM.
+    pub monitor_evidence_key_file: PathBuf,
+}
+
+/// By what right tokens are released. Leased is the only mode so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Leased,
+    Witnessed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SignerKind {
+    File,
+}
+
+impl Config {
+    /// Reads the file with its layers.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake.
+    pub fn load(path: &Path) -> Result<(Self, Document), ConfigErrors> {
+        let document = Document::load(path, ENV_PREFIX)?;
+        let config = document.finish(Self::read(&document.root()))?;
+        Ok((config, document))
+    }
+
+    fn read(root: &Section<'_>) -> Option<Self> {
+        let tsu = root.section("tsu");
+        let id = tsu.parsed("id", "a TSU id of a-z, 0-9, \"-\", \"_\" and \".\"", TsuId::new);
+        let modes = [("leased", Mode::Leased), ("witnessed", Mode::Witnessed)];
+        let mode = tsu.one_of("mode", &modes);
+        if mode == Some(Mode::Witnessed) {
+            tsu.error("mode", "this build has no witness yet; \"leased\" is the only mode");
+        }
+        let allow_unwitnessed_vm = tsu.bool_or("allow_unwitnessed_vm", false);
+
+        let http = Http::read(&root.section("http"));
+        let token = root.section("token");
+        let policy = token.parsed("policy", "an object identifier such as \"1.2.3\"", |text| {
+            parse_oid(text).map(|oid| (text.to_owned(), oid))
+        });
+        let accepted = if token.has("accepted_policies") {
+            token.parsed_list("accepted_policies", "an object identifier", parse_oid)
+        } else {
+            Some(Vec::new())
+        };
+        let budget = profile::budget(&root.section("lease"));
+        let signer = Signer::read(&root.section("signer"));
+        let link = Link::read(&root.section("link"));
+        let metrics = root.section("metrics").socket_addr("listen");
+        let log_level = root.section("log").string_or("level", "info");
+
+        let (policy, oid) = policy?;
+        Some(Self {
+            tsu: id?,
+            allow_unwitnessed_vm: allow_unwitnessed_vm?,
+            http: http?,
+            policy,
+            request_policy: RequestPolicy::new(oid, accepted?),
+            budget: budget?,
+            signer: signer?,
+            link: link?,
+            metrics: metrics?,
+            log_level: log_level?,
+        })
+    }
+}
+
+impl Http {
+    fn read(section: &Section<'_>) -> Option<Self> {
+        let listen = section.socket_addr("listen");
+        let request_bytes_max = section.integer_or("request_bytes_max", 256..=65_536, 16_384);
+        let connections_max = section.integer_or("connections_max", 1..=65_536, 1_024);
+        Some(Self {
+            listen: listen?,
+            request_bytes_max: usize::try_from(request_bytes_max?).ok()?,
+            connections_max: usize::try_from(connections_max?).ok()?,
+        })
+    }
+}
+
+impl Signer {
+    fn read(section: &Section<'_>) -> Option<Self> {
+        let kind = section.one_of("kind", &[("file", SignerKind::File)]);
+        let key_file = section.existing_file("key_file");
+        let certificate_file = section.existing_file("certificate_file");
+        let chain_files = section.existing_files("chain_files");
+        let slots = section.integer_or("slots", 1..=64, 2);
+        kind?;
+        Some(Self {
+            key_file: key_file?,
+            certificate_file: certificate_file?,
+            chain_files: chain_files?,
+            slots: usize::try_from(slots?).ok()?,
+        })
+    }
+}
+
+impl Link {
+    fn read(section: &Section<'_>) -> Option<Self> {
+        let monitor = section.socket_addr("monitor");
+        let certificate_file = section.existing_file("certificate_file");
+        let key_file = section.existing_file("key_file");
+        let what = "a SHA-256 in 64 hexadecimal digits";
+        let pins = section.parsed_list("monitor_spki_sha256", what, SpkiPin::from_hex);
+        if pins.as_ref().is_some_and(Vec::is_empty) {
+            section.error("monitor_spki_sha256", "at least one key of the monitor is needed");
+        }
+        let monitor_evidence_key_file = section.existing_file("monitor_evidence_key_file");
+        Some(Self {
+            monitor: monitor?,
+            certificate_file: certificate_file?,
+            key_file: key_file?,
+            monitor_pins: pins?,
+            monitor_evidence_key_file: monitor_evidence_key_file?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

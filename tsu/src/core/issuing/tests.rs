@@ -1,0 +1,255 @@
+use super::*;
+use crate::core::holder::tests::{CHANNEL, lease, sample as sample_at, terms};
+use crate::core::rfc3161::TokenBuilder;
+use crate::core::rfc3161::testing::{self, Pki};
+use crate::io::signer::{FileSigner, Signer};
+use chronolease_core::lease::EndingCause;
+
+/// A time within the throw-away certificate.
+fn sample(ms: i64, error_ms: i64) -> Sample {
+    sample_at(ms, error_ms)
+}
+
+struct Bench {
+    issuer: Issuer,
+    builder: TokenBuilder,
+    signer: FileSigner,
+    next: u64,
+    out: Vec<Action>,
+}
+
+impl Bench {
+    fn new(slots: usize) -> Self {
+        Self::with(&Pki::new(), slots)
+    }
+
+    fn with(pki: &Pki, slots: usize) -> Self {
+        let issuer = Issuer::new(terms(), pki.certificate(), slots);
+        Self { issuer, builder: pki.builder(), signer: pki.signer(), next: 0, out: vec![] }
+    }
+
+    fn leased(slots: usize) -> Self {
+        let mut bench = Self::new(slots);
+        bench.handle(&sample(0, 0), Event::Connected(CHANNEL));
+        bench.grant(1, &sample(0, 0));
+        bench
+    }
+
+    fn handle(&mut self, now: &Sample, event: Event) {
+        self.out.clear();
+        self.issuer.handle(now, event, &mut self.out);
+    }
+
+    fn grant(&mut self, sequence: u64, now: &Sample) {
+        self.handle(now, Event::Probed(Nonce::from_bytes([6; 32])));
+        self.handle(now, Event::Granted(lease(sequence, *now)));
+        assert!(self.issuer.holds_lease(), "{:?}", self.out);
+    }
+
+    fn request(&mut self, now: &Sample) -> RequestId {
+        self.next += 1;
+        let id = RequestId(self.next);
+        let request = testing::request(true);
+        self.handle(now, Event::Requested { id, request, randomness: [7; 32] });
+        id
+    }
+
+    fn batch(&mut self) -> (SlotId, Unsigned) {
+        let signs = |action: &Action| matches!(action, Action::Sign(..));
+        let at = self.out.iter().position(signs).expect("a batch closed");
+        match self.out.swap_remove(at) {
+            Action::Sign(slot, batch) => (slot, batch),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn sign(&self, batch: Unsigned) -> Finished {
+        let sign = |token: Witnessed<Content>| {
+            token.sign(
+                |content, judged| {
+                    let gen_time = judged.gen_time();
+                    let sign = |m: &[u8]| self.signer.sign(m);
+                    self.builder
+                        .build(&content.request, &content.serial, gen_time, sign)
+                        .map_err(drop)
+                },
+                |der, content, judged| {
+                    let verify = |m: &[u8], s: &[u8]| self.signer.verify(m, s);
+                    let (request, serial) = (&content.request, &content.serial);
+                    self.builder
+                        .verify(der, request, serial, judged.gen_time(), verify)
+                        .map_err(drop)
+                },
+            )
+        };
+        batch.into_iter().map(|(id, token)| (id, sign(token).ok())).collect()
+    }
+
+    fn replies(&self) -> Vec<(RequestId, Result<(), FailInfo>)> {
+        let reply = |action: &Action| match action {
+            Action::Reply(id, Ok(_)) => Some((*id, Ok(()))),
+            Action::Reply(id, Err(rejection)) => Some((*id, Err(rejection.fail))),
+            _ => None,
+        };
+        self.out.iter().filter_map(reply).collect()
+    }
+
+    fn notes(&self) -> Vec<&Note> {
+        let notes = self.out.iter().filter_map(|action| match action {
+            Action::Note(note) => Some(note),
+            _ => None,
+        });
+        notes.collect()
+    }
+}
+
+#[test]
+fn without_a_lease_the_answer_is_no_at_once_and_nothing_is_signed() {
+    let mut bench = Bench::new(1);
+    let id = bench.request(&sample(1, 0));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
+    assert!(!bench.out.iter().any(|action| matches!(action, Action::Sign(..))));
+}
+
+#[test]
+fn under_a_lease_a_request_becomes_a_token_of_the_sample_that_came_with_it() {
+    let mut bench = Bench::leased(1);
+    let now = sample(1_234, 0);
+    let id = bench.request(&now);
+    let (slot, batch) = bench.batch();
+    assert_eq!(batch[0].1.judged().sample(), &now);
+    let finished = bench.sign(batch);
+    bench.handle(&sample(1_240, 0), Event::Finished(slot, finished));
+    assert_eq!(bench.replies(), [(id, Ok(()))]);
+}
+
+#[test]
+fn requests_wait_for_a_slot_and_share_the_sample_that_frees_it() {
+    let mut bench = Bench::leased(1);
+    bench.request(&sample(1, 0));
+    let (slot, first) = bench.batch();
+    for ms in 2..=40 {
+        bench.request(&sample(ms, 0));
+        assert!(bench.out.is_empty(), "{:?}", bench.out);
+    }
+    let finished = bench.sign(first);
+    let now = sample(50, 0);
+    bench.handle(&now, Event::Finished(slot, finished));
+    let (_, second) = bench.batch();
+    assert_eq!(second.len(), BATCH_MAX);
+    assert!(second.iter().all(|(_, token)| token.judged().sample() == &now));
+    let mut serials: Vec<_> = second.iter().map(|(_, token)| token.content().serial).collect();
+    serials.sort();
+    serials.dedup();
+    assert_eq!(serials.len(), BATCH_MAX, "no serial repeats within a batch");
+}
+
+#[test]
+fn a_step_refuses_the_batch_and_ends_the_lease() {
+    let mut bench = Bench::leased(2);
+    let id = bench.request(&sample(10, 700));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
+    let ended = LeaseEnded { sequence: LeaseSeq::new(1), cause: EndingCause::Step };
+    assert_eq!(bench.notes(), [&Note::LeaseEnded(NoLeaseWhy::Guard(ended))]);
+    // Put back, it stays ended.
+    let id = bench.request(&sample(20, 0));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
+}
+
+#[test]
+fn a_step_while_signing_holds_the_batch_back() {
+    let mut bench = Bench::leased(1);
+    let id = bench.request(&sample(10, 0));
+    let (slot, batch) = bench.batch();
+    let finished = bench.sign(batch);
+    bench.handle(&sample(11, -700), Event::Finished(slot, finished));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
+}
+
+#[test]
+fn nothing_judged_before_a_revocation_is_released_after_it() {
+    let mut bench = Bench::leased(1);
+    let id = bench.request(&sample(10, 0));
+    let (slot, batch) = bench.batch();
+    bench.handle(&sample(11, 0), Event::Revoked(LeaseSeq::new(1), EndingCause::NoConsensus));
+    let acked =
+        |a: &Action| matches!(a, Action::Send(ToMonitor::Revoked(up_to)) if up_to.as_u64() == 1);
+    assert!(bench.out.iter().any(acked), "{:?}", bench.out);
+    let finished = bench.sign(batch);
+    // Not even when a newer lease came meanwhile.
+    bench.grant(2, &sample(12, 0));
+    bench.handle(&sample(13, 0), Event::Finished(slot, finished));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
+}
+
+#[test]
+fn what_was_sampled_in_time_is_released_after_the_lease_ran_out() {
+    let mut bench = Bench::leased(1);
+    let id = bench.request(&sample(2_999, 0));
+    let (slot, batch) = bench.batch();
+    let finished = bench.sign(batch);
+    bench.handle(&sample(3_400, 0), Event::Finished(slot, finished));
+    assert_eq!(bench.replies(), [(id, Ok(()))]);
+    let id = bench.request(&sample(3_401, 0));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
+}
+
+#[test]
+fn a_pause_while_sampling_makes_clients_wait_for_the_next_sample() {
+    let mut bench = Bench::leased(1);
+    let mut paused = sample(10, 0);
+    paused.raw_after = sample(15, 0).raw_before;
+    let id = bench.request(&paused);
+    assert!(bench.out.is_empty() && bench.issuer.wants_another_sample(), "{:?}", bench.out);
+    bench.handle(&sample(16, 0), Event::Tick);
+    assert_eq!(bench.batch().1[0].0, id);
+    assert!(!bench.issuer.wants_another_sample());
+}
+
+#[test]
+fn a_token_that_cannot_be_signed_is_a_system_failure_and_frees_its_slot() {
+    let mut bench = Bench::leased(1);
+    let id = bench.request(&sample(10, 0));
+    let (slot, _) = bench.batch();
+    bench.handle(&sample(11, 0), Event::Finished(slot, vec![(id, None)]));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::SystemFailure))]);
+    bench.request(&sample(12, 0));
+    bench.batch();
+}
+
+#[test]
+fn an_expired_certificate_signs_nothing() {
+    let ended = |params: &mut rcgen::CertificateParams| {
+        params.not_after = rcgen::date_time_ymd(2026, 9, 1);
+    };
+    let pki = Pki::with(ended, &rcgen::PKCS_ECDSA_P256_SHA256);
+    let mut bench = Bench::with(&pki, 1);
+    bench.handle(&sample(0, 0), Event::Connected(CHANNEL));
+    bench.grant(1, &sample(0, 0));
+    let id = bench.request(&sample(10, 0));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::SystemFailure))]);
+    assert!(matches!(bench.notes()[..], [Note::NotUsable(NotUsable::CertificateExpired(_))]));
+}
+
+#[test]
+fn it_takes_in_no_more_than_its_bound() {
+    let mut bench = Bench::leased(1);
+    bench.request(&sample(1, 0));
+    for _ in 0..WAITING_MAX {
+        assert!(bench.issuer.has_room());
+        bench.request(&sample(2, 0));
+    }
+    assert!(!bench.issuer.has_room());
+}
+
+#[test]
+fn the_lease_is_noted_when_it_comes_and_when_it_goes_but_not_when_it_is_renewed() {
+    let mut bench = Bench::new(1);
+    bench.handle(&sample(0, 0), Event::Connected(CHANNEL));
+    bench.grant(1, &sample(0, 0));
+    assert_eq!(bench.notes(), [&Note::LeaseHeld(LeaseSeq::new(1))]);
+    bench.grant(2, &sample(1_000, 0));
+    assert!(bench.notes().is_empty());
+    bench.handle(&sample(4_001, 0), Event::Tick);
+    assert_eq!(bench.notes(), [&Note::LeaseEnded(NoLeaseWhy::Expired)]);
+}

@@ -1,0 +1,158 @@
+//! The TSU's certificate (RFC 3161 2.3, EN 319 422 6, EN 319 421 7.6.7).
+
+mod profile;
+
+pub use profile::{CertificateProblem, CertificateWarning};
+
+use chronolease_core::id::SpkiPin;
+use chronolease_core::time::{Timestamp, Utc};
+use rasn::types::{Integer, UtcTime};
+use rasn_pkix::{Certificate, Name};
+use sha2::{Digest, Sha256};
+
+use super::der;
+
+/// A certificate that fits the profile.
+#[derive(Clone, Debug)]
+pub struct TsuCertificate {
+    der: Vec<u8>,
+    issuer: Name,
+    serial: Integer,
+    spki_der: Vec<u8>,
+    public_key: Vec<u8>,
+    certificate_use: Period,
+    key_use: Period,
+    warnings: Vec<CertificateWarning>,
+}
+
+/// From the first to the last instant, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Period {
+    first: Timestamp<Utc>,
+    last: Timestamp<Utc>,
+}
+
+/// The certificate or its key may not be used at this time. Times in Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotUsable {
+    /// Before the certificate's notBefore.
+    #[error("the certificate is valid from {0:?} only")]
+    CertificateNotYet(Timestamp<Utc>),
+    /// After the certificate's notAfter.
+    #[error("the certificate expired at {0:?}")]
+    CertificateExpired(Timestamp<Utc>),
+    /// Before the privateKeyUsagePeriod.
+    #[error("the key may be used from {0:?} only")]
+    KeyNotYet(Timestamp<Utc>),
+    /// After the privateKeyUsagePeriod.
+    #[error("the key may not be used after {0:?}")]
+    KeyExpired(Timestamp<Utc>),
+}
+
+impl TsuCertificate {
+    /// Reads a certificate in DER and checks it against the profile. Whether its dates include the
+    /// present is not part of this: see [`TsuCertificate::usable_at`].
+    ///
+    /// # Errors
+    /// All [`CertificateProblem`]s at once.
+    pub fn check(certificate_der: &[u8]) -> Result<Self, Vec<CertificateProblem>> {
+        let certificate: Certificate =
+            der::decode(certificate_der).map_err(|e| vec![CertificateProblem::Der(e)])?;
+        let facts = profile::check(&certificate)?;
+        let tbs = certificate.tbs_certificate;
+        Ok(Self {
+            der: certificate_der.to_vec(),
+            issuer: tbs.issuer,
+            serial: tbs.serial_number,
+            spki_der: der::encode(&tbs.subject_public_key_info),
+            public_key: facts.public_key,
+            certificate_use: facts.certificate_use,
+            key_use: facts.key_use,
+            warnings: facts.warnings,
+        })
+    }
+
+    /// Whether both the certificate and its key may be used at `now`: to be asked before signing
+    /// and again before release (EN 319 421 TIS-7.7.1-09).
+    ///
+    /// # Errors
+    /// [`NotUsable`] with the date that was not met.
+    pub fn usable_at(&self, now: Timestamp<Utc>) -> Result<(), NotUsable> {
+        let (certificate, key) = (self.certificate_use, self.key_use);
+        if now < certificate.first {
+            Err(NotUsable::CertificateNotYet(certificate.first))
+        } else if now > certificate.last {
+            Err(NotUsable::CertificateExpired(certificate.last))
+        } else if now < key.first {
+            Err(NotUsable::KeyNotYet(key.first))
+        } else if now > key.last {
+            Err(NotUsable::KeyExpired(key.last))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The last instant at which tokens can be signed.
+    #[must_use]
+    pub fn usable_until(&self) -> Timestamp<Utc> {
+        self.certificate_use.last.min(self.key_use.last)
+    }
+
+    /// What is allowed but not advised.
+    #[must_use]
+    pub fn warnings(&self) -> &[CertificateWarning] {
+        &self.warnings
+    }
+
+    /// The certificate in DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// SHA-256 over the certificate: the certHash of ESSCertIDv2 (RFC 5035 4).
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(&self.der).into()
+    }
+
+    /// The issuer's name.
+    #[must_use]
+    pub const fn issuer(&self) -> &Name {
+        &self.issuer
+    }
+
+    /// The certificate's serial number.
+    #[must_use]
+    pub const fn serial(&self) -> &Integer {
+        &self.serial
+    }
+
+    /// The SubjectPublicKeyInfo in DER.
+    #[must_use]
+    pub fn spki_der(&self) -> &[u8] {
+        &self.spki_der
+    }
+
+    /// SHA-256 over the SubjectPublicKeyInfo: the identity of the key.
+    #[must_use]
+    pub fn spki_pin(&self) -> SpkiPin {
+        SpkiPin::from_bytes(Sha256::digest(&self.spki_der).into())
+    }
+
+    /// The P-256 point: 65 octets, uncompressed (SEC 1 2.3.3).
+    #[must_use]
+    pub fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+}
+
+/// A date of a certificate. Dates that nanoseconds in 64 bits cannot count saturate: 9999-12-31
+/// stands for "no end" (RFC 5280 4.1.2.5) and lies far behind every clock.
+fn timestamp(date: UtcTime) -> Timestamp<Utc> {
+    let saturated = if date.timestamp() < 0 { i64::MIN } else { i64::MAX };
+    Timestamp::from_unix_nanos(date.timestamp_nanos_opt().unwrap_or(saturated))
+}
+
+#[cfg(test)]
+mod tests;

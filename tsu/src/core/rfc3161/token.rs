@@ -1,0 +1,216 @@
+//! The time-stamp token: a CMS SignedData over a TSTInfo (RFC 3161 2.4.2, RFC 5652, RFC 5816).
+
+use chronolease_core::id::Serial;
+use chronolease_core::time::{Bound, GenTime};
+use rasn::prelude::*;
+use rasn_cms::IssuerAndSerialNumber;
+use rasn_cms::tsp::Accuracy;
+use rasn_pkix::{BasicConstraints, Certificate, GeneralName, Name};
+use sha2::{Digest, Sha256};
+
+use super::certificate::TsuCertificate;
+use super::cms::{self, ContentInfo, EncapsulatedContentInfo, SignedData, SignerInfo};
+use super::der::{self, DerError};
+use super::request::Request;
+use super::self_check::SelfCheckError;
+use super::tst_info;
+
+const BASIC_CONSTRAINTS: &Oid = Oid::const_new(&[2, 5, 29, 19]);
+
+/// The key could not sign.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignerError {
+    /// The signer refused or failed, for the reason given.
+    #[error("the signer failed: {0}")]
+    Failed(String),
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The time cannot be written as a GeneralizedTime.
+    #[error("the time {0:?} cannot be written")]
+    GenTime(GenTime),
+    /// The key could not sign.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The token is not what it must be.
+    #[error(transparent)]
+    SelfCheck(#[from] SelfCheckError),
+}
+
+/// Why no tokens can be built from a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenSetupError {
+    /// The accuracy is zero, more than a second, or not in whole microseconds.
+    #[error(
+        "an accuracy of {0} cannot be stated in a token: it must be whole microseconds, 1us to 1s"
+    )]
+    Accuracy(Bound),
+    /// Certificate `index` of the chain is not one X.509 certificate in DER.
+    #[error("certificate {index} of the chain is {error}")]
+    ChainDer {
+        /// Counted from 0.
+        index: usize,
+        /// What is wrong.
+        error: DerError,
+    },
+    /// This certificate of the chain, counted from 0, is not a CA's.
+    #[error("certificate {0} of the chain is not a CA's")]
+    ChainNotCa(usize),
+    /// This certificate of the chain, counted from 0, is its own issuer: a root does not belong
+    /// into tokens, clients must have it already.
+    #[error("certificate {0} of the chain is a root")]
+    ChainRoot(usize),
+    /// This certificate of the chain, counted from 0, did not issue the one before it.
+    #[error("certificate {0} of the chain is not the issuer of the one before it")]
+    ChainOrder(usize),
+}
+
+/// Builds tokens and checks them. Everything that stays the same from token to token is encoded
+/// once, here.
+#[derive(Clone, Debug)]
+pub struct TokenBuilder {
+    pub(super) certificate: TsuCertificate,
+    /// A: what a token states.
+    pub(super) accuracy: Bound,
+    accuracy_fields: Accuracy,
+    /// The TSU's certificate and the chain in the order of a SET OF.
+    pub(super) certificates: Vec<Any>,
+    /// The SignerIdentifier: issuerAndSerialNumber.
+    pub(super) sid: Any,
+    /// The signed attributes but for the message digest.
+    constant_attributes: [Any; 3],
+}
+
+impl TokenBuilder {
+    /// Prepares for tokens of this certificate. `chain` holds the issuing CAs in DER, the issuer of
+    /// the TSU's certificate first and without the root; it may be empty. `accuracy` is A.
+    ///
+    /// # Errors
+    /// [`TokenSetupError`]. Only the names in the chain are checked, not its signatures.
+    pub fn new(
+        certificate: TsuCertificate,
+        chain: &[Vec<u8>],
+        accuracy: Bound,
+    ) -> Result<Self, TokenSetupError> {
+        let accuracy_fields =
+            tst_info::accuracy(accuracy).ok_or(TokenSetupError::Accuracy(accuracy))?;
+        check_chain(certificate.issuer(), chain)?;
+        let mut certificates = vec![Any::new(certificate.der().to_vec())];
+        certificates.extend(chain.iter().cloned().map(Any::new));
+        certificates.sort();
+        Ok(Self {
+            accuracy,
+            accuracy_fields,
+            certificates,
+            sid: der::any(&IssuerAndSerialNumber {
+                issuer: certificate.issuer().clone(),
+                serial_number: certificate.serial().clone(),
+            }),
+            constant_attributes: constant_attributes(&certificate),
+            certificate,
+        })
+    }
+
+    /// The certificate that tokens are signed under.
+    #[must_use]
+    pub const fn certificate(&self) -> &TsuCertificate {
+        &self.certificate
+    }
+
+    /// The TimeStampToken in DER. `sign` gets the message and returns an ECDSA signature over its
+    /// SHA-256 in DER (ECDSA-Sig-Value, RFC 5480).
+    ///
+    /// # Errors
+    /// [`TokenError`] when the time cannot be written or `sign` fails.
+    pub fn build(
+        &self,
+        request: &Request,
+        serial: &Serial,
+        gen_time: GenTime,
+        sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, SignerError>,
+    ) -> Result<Vec<u8>, TokenError> {
+        let tst_info = tst_info::encode(request, serial, gen_time, &self.accuracy_fields)
+            .ok_or(TokenError::GenTime(gen_time))?;
+        let mut signed_attrs = self.constant_attributes.to_vec();
+        signed_attrs.push(cms::message_digest(Sha256::digest(&tst_info).into()));
+        let signed_attrs = SetOf::from_vec(signed_attrs);
+        // Signed under the tag of a SET OF, not under the [0] they are stored with (RFC 5652 5.4).
+        let signature = sign(&der::encode(&signed_attrs))?;
+        let signer_info = SignerInfo {
+            version: Integer::ONE,
+            sid: self.sid.clone(),
+            digest_algorithm: cms::sha_256(),
+            signed_attrs,
+            signature_algorithm: cms::ecdsa_with_sha_256(),
+            signature: OctetString::from(signature),
+            unsigned_attrs: None,
+        };
+        let certificates = request.cert_req().then(|| SetOf::from_vec(self.certificates.clone()));
+        Ok(der::encode(&ContentInfo {
+            content_type: cms::SIGNED_DATA.into(),
+            content: SignedData {
+                // 3, because the content is not id-data (RFC 5652 5.1).
+                version: Integer::from(3),
+                digest_algorithms: SetOf::from_vec(vec![cms::sha_256()]),
+                encap_content_info: EncapsulatedContentInfo {
+                    content_type: cms::TST_INFO.into(),
+                    content: OctetString::from(tst_info),
+                },
+                certificates,
+                crls: None,
+                signer_infos: SetOf::from_vec(vec![signer_info]),
+            },
+        }))
+    }
+}
+
+fn constant_attributes(certificate: &TsuCertificate) -> [Any; 3] {
+    let content_type = der::any(&ObjectIdentifier::from(cms::TST_INFO));
+    let signing_certificate = der::any(&cms::SigningCertificateV2 {
+        certs: vec![cms::EssCertIdV2 {
+            cert_hash: OctetString::from(certificate.hash().to_vec()),
+            issuer_serial: cms::IssuerSerial {
+                issuer: vec![GeneralName::DirectoryName(certificate.issuer().clone())],
+                serial_number: certificate.serial().clone(),
+            },
+        }],
+    });
+    let protection = der::any(&cms::AlgorithmProtection {
+        digest_algorithm: cms::sha_256(),
+        signature_algorithm: cms::ecdsa_with_sha_256(),
+    });
+    [
+        cms::attribute(cms::CONTENT_TYPE, content_type),
+        cms::attribute(cms::SIGNING_CERTIFICATE_V2, signing_certificate),
+        cms::attribute(cms::ALGORITHM_PROTECTION, protection),
+    ]
+}
+
+fn check_chain(tsu_issuer: &Name, chain: &[Vec<u8>]) -> Result<(), TokenSetupError> {
+    let mut wanted = tsu_issuer.clone();
+    for (index, certificate_der) in chain.iter().enumerate() {
+        let certificate: Certificate = der::decode(certificate_der)
+            .map_err(|error| TokenSetupError::ChainDer { index, error })?;
+        let tbs = certificate.tbs_certificate;
+        let ca = tbs.extensions.iter().flat_map(|all| all.iter()).any(|extension| {
+            extension.extn_id == *BASIC_CONSTRAINTS
+                && der::decode::<BasicConstraints>(&extension.extn_value).is_ok_and(|b| b.ca)
+        });
+        if !ca {
+            return Err(TokenSetupError::ChainNotCa(index));
+        }
+        if tbs.subject == tbs.issuer {
+            return Err(TokenSetupError::ChainRoot(index));
+        }
+        if tbs.subject != wanted {
+            return Err(TokenSetupError::ChainOrder(index));
+        }
+        wanted = tbs.issuer;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

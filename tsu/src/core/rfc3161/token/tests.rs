@@ -1,0 +1,164 @@
+use super::super::testing::{self, Pki, Scratch};
+use super::super::{granted, parse};
+use super::*;
+use crate::io::signer::Signer;
+use rasn_cms::tsp::TstInfo;
+
+/// The token as rasn's own complete types see it.
+fn independent(token: &[u8]) -> (rasn_cms::SignedData, TstInfo) {
+    let content_info: rasn_cms::ContentInfo = rasn::der::decode(token).unwrap();
+    let signed_data: rasn_cms::SignedData =
+        rasn::der::decode(content_info.content.as_bytes()).unwrap();
+    assert_eq!(der::encode(&signed_data), content_info.content.as_bytes());
+    let tst_info = signed_data.encap_content_info.content.clone().unwrap();
+    (signed_data, der::decode(&tst_info).unwrap())
+}
+
+#[test]
+fn a_token_has_the_profile_of_en_319_422() {
+    let pki = Pki::new();
+    let request = testing::request(false);
+    let (signed_data, tst_info) = independent(&pki.token(&pki.builder(), &request));
+    assert_eq!(signed_data.version, Integer::from(3));
+    assert_eq!(signed_data.digest_algorithms.to_vec(), [&cms::sha_256()]);
+    assert!(signed_data.certificates.is_none() && signed_data.crls.is_none());
+    let signer_infos = signed_data.signer_infos.to_vec();
+    let [signer] = signer_infos[..] else { panic!("one signer") };
+    assert_eq!(signer.version, Integer::ONE);
+    assert_eq!(signer.signature_algorithm, cms::ecdsa_with_sha_256());
+    let attributes = signer.signed_attrs.as_ref().unwrap();
+    let mut types: Vec<_> = attributes.iter().map(|a| a.r#type.to_string()).collect();
+    types.sort();
+    let expected = [
+        "1.2.840.113549.1.9.16.2.47",
+        "1.2.840.113549.1.9.3",
+        "1.2.840.113549.1.9.4",
+        "1.2.840.113549.1.9.52",
+    ];
+    assert_eq!(types, expected);
+
+    assert_eq!(tst_info.version, Integer::ONE);
+    assert_eq!(tst_info.message_imprint, *request.imprint());
+    assert_eq!(tst_info.gen_time.timestamp_millis(), testing::gen_time().as_unix_millis());
+    assert_eq!(tst_info.accuracy.unwrap().millis, Some(Integer::from(500)));
+    assert!(!tst_info.ordering && tst_info.tsa.is_none() && tst_info.extensions.is_none());
+}
+
+#[test]
+fn the_ess_certificate_id_has_the_bytes_of_rfc_5035() {
+    let certificate = Pki::new().certificate();
+    let [_, attribute, _] = constant_attributes(&certificate);
+    let name = der::encode(certificate.issuer());
+    let serial = der::encode(certificate.serial());
+    let tlv = |tag: u8, parts: &[&[u8]]| {
+        let content = parts.concat();
+        let length = match u8::try_from(content.len()).unwrap() {
+            short @ 0..128 => vec![short],
+            long => vec![0x81, long],
+        };
+        [&[tag][..], &length, &content].concat()
+    };
+    let general_names = tlv(0x30, &[&tlv(0xa4, &[&name])]);
+    let issuer_serial = tlv(0x30, &[&general_names, &serial]);
+    let ess_cert_id = tlv(0x30, &[&tlv(0x04, &[&certificate.hash()]), &issuer_serial]);
+    let value = tlv(0x30, &[&tlv(0x30, &[&ess_cert_id])]);
+    assert!(attribute.as_bytes().ends_with(&tlv(0x31, &[&value])));
+}
+
+#[test]
+fn certificates_come_on_request_and_sorted() {
+    let pki = Pki::new();
+    let chain = [pki.ca_der.clone()];
+    let builder = TokenBuilder::new(pki.certificate(), &chain, Bound::from_millis(500)).unwrap();
+    let carried = |cert_req| {
+        let (signed_data, _) = independent(&pki.token(&builder, &testing::request(cert_req)));
+        signed_data.certificates.map(|set| set.to_vec().into_iter().map(der::encode).collect())
+    };
+    let mut both: Vec<Vec<u8>> = vec![pki.tsu_der.clone(), pki.ca_der.clone()];
+    both.sort();
+    assert_eq!(carried(true), Some(both));
+    assert_eq!(carried(false), None);
+}
+
+#[test]
+fn a_finished_token_passes_its_check() {
+    let pki = Pki::new();
+    let (builder, signer) = (pki.builder(), pki.signer());
+    for cert_req in [false, true] {
+        let request = testing::request(cert_req);
+        let token = pki.token(&builder, &request);
+        let (serial, gen_time) = (testing::serial(), testing::gen_time());
+        let checked =
+            builder.verify(&token, &request, &serial, gen_time, |m, s| signer.verify(m, s));
+        assert_eq!(checked, Ok(()));
+    }
+}
+
+#[test]
+fn a_failing_signer_gives_no_token() {
+    let failed = SignerError::Failed("unplugged".to_owned());
+    let refused = Pki::new().builder().build(
+        &testing::request(false),
+        &testing::serial(),
+        testing::gen_time(),
+        |_| Err(failed.clone()),
+    );
+    assert_eq!(refused, Err(TokenError::Signer(failed)));
+}
+
+#[test]
+fn a_chain_that_is_none_is_refused() {
+    let (pki, stranger) = (Pki::new(), Pki::new());
+    let refused = |chain: &[&[u8]]| {
+        let chain: Vec<_> = chain.iter().map(|der| der.to_vec()).collect();
+        TokenBuilder::new(pki.certificate(), &chain, Bound::from_millis(500)).unwrap_err()
+    };
+    assert_eq!(refused(&[&pki.root_der]), TokenSetupError::ChainRoot(0));
+    assert_eq!(refused(&[&pki.tsu_der]), TokenSetupError::ChainNotCa(0));
+    assert_eq!(refused(&[&pki.ca_der, &stranger.ca_der]), TokenSetupError::ChainOrder(1));
+    assert!(matches!(refused(&[b"PEM?"]), TokenSetupError::ChainDer { index: 0, .. }));
+    let accuracy = Bound::from_nanos(1_500);
+    let refused = TokenBuilder::new(pki.certificate(), &[], accuracy).unwrap_err();
+    assert_eq!(refused, TokenSetupError::Accuracy(accuracy));
+}
+
+#[test]
+fn the_builder_serves_many_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<TokenBuilder>();
+    shared::<Request>();
+    shared::<TokenError>();
+}
+
+/// openssl makes the query and verifies the answer, once with the certificates in the token and
+/// once with them from elsewhere.
+#[test]
+fn openssl_verifies_a_token() {
+    let (pki, scratch) = (Pki::new(), Scratch::new());
+    let chain = [pki.ca_der.clone()];
+    let builder = TokenBuilder::new(pki.certificate(), &chain, Bound::from_millis(500)).unwrap();
+    scratch.file("data", "some data");
+    scratch.file("root.pem", &pki.root_pem);
+    scratch.file("untrusted.pem", format!("{}{}", pki.tsu_pem, pki.ca_pem));
+    for (hash, extra, untrusted) in [
+        ("-sha256", &["-cert"][..], &[][..]),
+        ("-sha384", &["-cert", "-no_nonce"], &[]),
+        ("-sha512", &[], &["-untrusted", "untrusted.pem"]),
+    ] {
+        let query = [&["ts", "-query", "-data", "data", hash], extra].concat();
+        let query = scratch.openssl(&query);
+        let request = parse(&query, &testing::policy()).unwrap();
+        scratch.file("query", query);
+        scratch.file("response", granted(&pki.token(&builder, &request)));
+        let verify = ["ts", "-verify", "-in", "response", "-CAfile", "root.pem"];
+        for asked in [["-queryfile", "query"], ["-data", "data"]] {
+            let said = scratch.openssl(&[&verify[..], &asked, untrusted].concat());
+            assert_eq!(String::from_utf8(said).unwrap().trim(), "Verification: OK");
+        }
+        let text = scratch.openssl(&["ts", "-reply", "-in", "response", "-text"]);
+        let text = String::from_utf8(text).unwrap();
+        for line in ["Status: Granted.", "Nov 14 22:13:20.123 2023 GMT", "0x01F4 millis"] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+}

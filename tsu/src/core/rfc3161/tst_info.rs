@@ -1,0 +1,125 @@
+//! TSTInfo (RFC 3161 2.4.2, EN 319 422 5.2.2).
+
+use chronolease_core::id::Serial;
+use chronolease_core::time::{Bound, GenTime};
+use num_bigint::BigInt;
+use rasn::prelude::*;
+use rasn_cms::tsp::{Accuracy, TstInfo};
+
+use super::der;
+use super::request::Request;
+
+/// The widest accuracy that a token may state (EN 319 421 TIS-7.7.2-03).
+const ACCURACY_MAX: Bound = Bound::from_millis(1_000);
+
+/// The accuracy in the token's terms, or `None` when it cannot be written exactly (not in whole
+/// microseconds), is zero, or is more than a second.
+pub(super) fn accuracy(bound: Bound) -> Option<Accuracy> {
+    let ns = bound.as_nanos();
+    if ns == 0 || bound > ACCURACY_MAX || !ns.is_multiple_of(1_000) {
+        return None;
+    }
+    // millis and micros range over 1..999, so a zero is left out.
+    let part = |n: u64| (n > 0).then(|| Integer::from(n));
+    Some(Accuracy {
+        seconds: part(ns / 1_000_000_000),
+        millis: part(ns / 1_000_000 % 1_000),
+        micros: part(ns / 1_000 % 1_000),
+    })
+}
+
+/// The length that an accuracy states, or `None` when it is none that is written here.
+pub(super) fn accuracy_bound(accuracy: &Accuracy) -> Option<Bound> {
+    let part = |n: &Option<Integer>| n.as_ref().map_or(Some(0), |n| u32::try_from(n).ok());
+    let seconds = u64::from(part(&accuracy.seconds)?);
+    let millis = u64::from(part(&accuracy.millis)?);
+    let micros = u64::from(part(&accuracy.micros)?);
+    Some(Bound::from_nanos(seconds * 1_000_000_000 + millis * 1_000_000 + micros * 1_000))
+}
+
+/// The TSTInfo in DER; `None` when the time has no GeneralizedTime. `ordering` stays at its
+/// default and `tsa` is left out.
+pub(super) fn encode(
+    request: &Request,
+    serial: &Serial,
+    gen_time: GenTime,
+    accuracy: &Accuracy,
+) -> Option<Vec<u8>> {
+    // Unix time has no number for a leap second, so this never shows second 60; DER drops the
+    // zeros at the end of the fraction.
+    let gen_time = UtcTime::from_timestamp_millis(gen_time.as_unix_millis())?.fixed_offset();
+    Some(der::encode(&TstInfo {
+        version: Integer::ONE,
+        policy: request.policy().clone(),
+        message_imprint: request.imprint().clone(),
+        serial_number: Integer::from(BigInt::from_signed_bytes_be(serial.as_be_bytes())),
+        gen_time,
+        accuracy: Some(accuracy.clone()),
+        ordering: false,
+        nonce: request.nonce().cloned(),
+        tsa: None,
+        extensions: None,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+    use chronolease_core::time::Timestamp;
+
+    /// The content of the GeneralizedTime in the TSTInfo of a token read at this time.
+    fn printed(unix_ns: i64) -> String {
+        let tst_info = encode(
+            &testing::request(false),
+            &Serial::from_hash(&[0; 32]),
+            GenTime::at(Timestamp::from_unix_nanos(unix_ns)),
+            &accuracy(Bound::from_millis(500)).unwrap(),
+        )
+        .unwrap();
+        // The serial's twenty octets end right before the GeneralizedTime.
+        let at = tst_info.windows(2).position(|w| w == [0x02, 20]).unwrap() + 22;
+        assert_eq!(tst_info[at], 0x18);
+        let octets = usize::from(tst_info[at + 1]);
+        String::from_utf8(tst_info[at + 2..at + 2 + octets].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_gen_time_shows_milliseconds_and_no_zeros_at_the_end() {
+        const SECOND: i64 = 1_700_000_000_000_000_000;
+        for (ns, text) in [
+            (SECOND, "20231114221320Z"),
+            (SECOND + 999_999, "20231114221320Z"),
+            (SECOND + 1_000_000, "20231114221320.001Z"),
+            (SECOND + 120_000_000, "20231114221320.12Z"),
+            (SECOND + 999_999_999, "20231114221320.999Z"),
+            // The last instant before the leap second at the end of 2016, and the first after.
+            (1_483_228_799_999_000_000, "20161231235959.999Z"),
+            (1_483_228_800_000_000_000, "20170101000000Z"),
+        ] {
+            assert_eq!(printed(ns), text);
+        }
+    }
+
+    #[test]
+    fn an_accuracy_is_split_and_its_zeros_left_out() {
+        let golden: [(u64, &[u8]); 4] = [
+            (1_000_000_000, &[0x30, 0x03, 0x02, 0x01, 0x01]),
+            (500_000_000, &[0x30, 0x04, 0x80, 0x02, 0x01, 0xf4]),
+            (25_000, &[0x30, 0x03, 0x81, 0x01, 0x19]),
+            (100_999_000, &[0x30, 0x07, 0x80, 0x01, 0x64, 0x81, 0x02, 0x03, 0xe7]),
+        ];
+        for (ns, bytes) in golden {
+            let accuracy = accuracy(Bound::from_nanos(ns)).unwrap();
+            assert_eq!(der::encode(&accuracy), bytes, "{ns}");
+            assert_eq!(accuracy_bound(&accuracy), Some(Bound::from_nanos(ns)));
+        }
+    }
+
+    #[test]
+    fn an_accuracy_that_cannot_be_stated_is_refused() {
+        for ns in [0, 999, 1_000_001, 1_000_001_000, u64::MAX] {
+            assert_eq!(accuracy(Bound::from_nanos(ns)), None, "{ns}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The connection to the monitor. It is made again whenever it breaks; the lease is not tied to
+//! its life but to its time.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chronolease_core::id::{BootId, Incarnation, TsuId};
+use chronolease_core::lease::LeaseError;
+use chronolease_core::wire::{self, Hello, PROTOCOL_VERSION, ToMonitor, ToTsu, WireError};
+use chronolease_net::frame::{FrameError, read_frame, write_frame};
+use chronolease_net::keys::EvidenceVerifier;
+use chronolease_net::tls::{self, TlsError};
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::core::issuing::Event;
+
+/// How long after a failure the next attempt is made.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// The most messages that wait to be sent.
+const OUTGOING_MAX: usize = 16;
+
+/// Whom to call, and as whom.
+#[derive(Clone)]
+pub struct Link {
+    /// Where the monitor listens.
+    pub monitor: SocketAddr,
+    /// TLS with the pinned keys.
+    pub tls: Arc<ClientConfig>,
+    /// Checks the monitor's signature on leases.
+    pub evidence_key: Arc<EvidenceVerifier>,
+    /// This TSU.
+    pub tsu: TsuId,
+    /// This run.
+    pub incarnation: Incarnation,
+    /// This boot.
+    pub boot_id: BootId,
+    /// How long the monitor may say nothing before the connection counts as dead.
+    pub silence_max: Duration,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum LinkError {
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("the monitor sent what is no message: {0}")]
+    Wire(#[from] WireError),
+    #[error("the monitor sent a lease that is none: {0}")]
+    Lease(#[from] LeaseError),
+    #[error("the monitor closed the connection")]
+    Closed,
+    #[error("the monitor has said nothing for {0:?}")]
+    Silent(Duration),
+    #[error("the pipeline is gone")]
+    Stopped,
+}
+
+/// The channel for messages to the monitor.
+#[must_use]
+pub fn outgoing() -> (mpsc::Sender<ToMonitor>, mpsc::Receiver<ToMonitor>) {
+    mpsc::channel(OUTGOING_MAX)
+}
+
+impl Link {
+    /// Keeps a connection until `stop`. What the monitor says goes to `events`.
+    pub async fn run(
+        self,
+        events: mpsc::Sender<Event>,
+        mut outgoing: mpsc::Receiver<ToMonitor>,
+        stop: CancellationToken,
+    ) {
+        let mut last_failure = String::new();
+        loop {
+            let failure = tokio::select! {
+                () = stop.cancelled() => return,
+                ended = self.connection(&events, &mut outgoing) => match ended {
+                    Err(LinkError::Stopped) => return,
+                    Err(failure) => failure.to_string(),
+                    Ok(never) => match never {},
+                },
+            };
+            // The same failure four times a second is said once.
+            if failure != last_failure {
+                warn!(monitor = %self.monitor, %failure, "no link to the monitor");
+                last_failure = failure;
+            }
+            if events.send(Event::Disconnected).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+    }
+
+    async fn connection(
+        &self,
+        events: &mpsc::Sender<Event>,
+        outgoing: &mut mpsc::Receiver<ToMonitor>,
+    ) -> Result<std::convert::Infallible, LinkError> {
+        let stream = tls::connect(self.monitor, Arc::clone(&self.tls)).await?;
+        let channel = tls::channel_binding(stream.get_ref().1)?;
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        // What an earlier connection left unsaid means nothing on this one.
+        while outgoing.try_recv().is_ok() {}
+        let hello = Hello {
+            version: PROTOCOL_VERSION,
+            tsu: self.tsu.clone(),
+            incarnation: self.incarnation,
+            boot_id: self.boot_id,
+        };
+        write_frame(&mut writer, &wire::encode_to_monitor(&ToMonitor::Hello(hello))).await?;
+        events.send(Event::Connected(channel)).await.map_err(|_| LinkError::Stopped)?;
+        info!(monitor = %self.monitor, "connected to the monitor");
+        tokio::select! {
+            ended = self.listen(&mut reader, events) => ended,
+            ended = talk(&mut writer, outgoing) => ended,
+        }
+    }
+
+    async fn listen<R: AsyncRead + Unpin>(
+        &self,
+        reader: &mut R,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<std::convert::Infallible, LinkError> {
+        loop {
+            let frame = tokio::time::timeout(self.silence_max, read_frame(reader))
+                .await
+                .map_err(|_| LinkError::Silent(self.silence_max))??
+                .ok_or(LinkError::Closed)?;
+            let event = match wire::decode_to_tsu(&frame)? {
+                ToTsu::Welcome => Event::Welcomed,
+                ToTsu::Refused(why) => Event::Refused(why),
+                ToTsu::Probe(nonce) => Event::Probed(nonce),
+                ToTsu::Grant(lease) => {
+                    let verify = |m: &[u8], s: &[u8]| self.evidence_key.verify(m, s);
+                    Event::Granted(lease.open(verify)?)
+                }
+                ToTsu::Revoke { up_to, cause } => Event::Revoked(up_to, cause),
+            };
+            events.send(event).await.map_err(|_| LinkError::Stopped)?;
+        }
+    }
+}
+
+async fn talk<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    outgoing: &mut mpsc::Receiver<ToMonitor>,
+) -> Result<std::convert::Infallible, LinkError> {
+    loop {
+        let message = outgoing.recv().await.ok_or(LinkError::Stopped)?;
+        write_frame(writer, &wire::encode_to_monitor(&message)).await?;
+    }
+}

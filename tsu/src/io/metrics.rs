@@ -1,0 +1,85 @@
+//! What Prometheus reads of the TSU.
+
+use chronolease_net::observe::{Metrics, MetricsError};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
+
+use crate::core::rfc3161::FailInfo;
+
+/// What became of a request, beyond the rejections of RFC 3161.
+const GRANTED: &str = "granted";
+const HTTP_REFUSED: &str = "http_refused";
+const OVERLOADED: &str = "overloaded";
+
+/// The metrics of a TSU. Clones share them.
+#[derive(Clone, Debug)]
+pub struct TsuMetrics {
+    metrics: Metrics,
+    requests: IntCounterVec,
+    lease_held: IntGauge,
+    grants_refused: IntCounter,
+}
+
+impl TsuMetrics {
+    /// Registers everything, every label at zero.
+    ///
+    /// # Errors
+    /// [`MetricsError`] when a name is malformed or taken.
+    pub fn new(unwitnessed_vm: bool) -> Result<Self, MetricsError> {
+        let metrics = Metrics::new("chronolease_tsu")?;
+        let requests = metrics.int_counter_vec(
+            "requests_total",
+            "Requests of clients by result: granted, an RFC 3161 failure, or refused before.",
+            &["result"],
+        )?;
+        let rejections = FailInfo::ALL.map(FailInfo::label);
+        for result in [GRANTED, HTTP_REFUSED, OVERLOADED].into_iter().chain(rejections) {
+            requests.with_label_values(&[result]);
+        }
+        let lease_held = metrics.int_gauge("lease_held", "1 while the TSU holds a lease.")?;
+        let grants_refused = metrics
+            .int_counter("grants_refused_total", "Leases of the monitor that were not accepted.")?;
+        metrics
+            .int_gauge(
+                "unwitnessed_vm",
+                "1 when tokens are issued on a lease alone although a hypervisor runs the box.",
+            )?
+            .set(unwitnessed_vm.into());
+        Ok(Self { metrics, requests, lease_held, grants_refused })
+    }
+
+    /// The registry, to be served.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        self.metrics.registry()
+    }
+
+    /// A token left.
+    pub fn granted(&self) {
+        self.requests.with_label_values(&[GRANTED]).inc();
+    }
+
+    /// A request was rejected in the terms of RFC 3161.
+    pub fn rejected(&self, fail: FailInfo) {
+        self.requests.with_label_values(&[fail.label()]).inc();
+    }
+
+    /// A request was refused in the terms of HTTP.
+    pub fn http_refused(&self) {
+        self.requests.with_label_values(&[HTTP_REFUSED]).inc();
+    }
+
+    /// A request was turned away because too many wait.
+    pub fn overloaded(&self) {
+        self.requests.with_label_values(&[OVERLOADED]).inc();
+    }
+
+    /// Whether a lease is held.
+    pub fn lease_held(&self, held: bool) {
+        self.lease_held.set(held.into());
+    }
+
+    /// A lease was not accepted.
+    pub fn grant_refused(&self) {
+        self.grants_refused.inc();
+    }
+}

@@ -1,0 +1,219 @@
+//! Puts the TSU together from its configuration, and runs it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chronolease_core::id::Incarnation;
+use chronolease_core::judge::Limits;
+use chronolease_core::time::Bound;
+use chronolease_net::build;
+use chronolease_net::daemon::DaemonError;
+use chronolease_net::keys::EvidenceVerifier;
+use chronolease_net::observe::{Health, Observer};
+use chronolease_net::tls::{self, Identity};
+use chronolease_net::{random, shutdown};
+use chronolease_sys::Clocks;
+use rustls::ClientConfig;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::core::holder::Terms;
+use crate::core::issuing::Issuer;
+use crate::core::rfc3161::{TokenBuilder, TsuCertificate};
+use crate::io::http::Endpoint;
+use crate::io::issuing::{self, Driver};
+use crate::io::link::{self, Link};
+use crate::io::metrics::TsuMetrics;
+use crate::io::signer::{FileSigner, Signer, Slots, load_certificates};
+
+/// The loop counts as stalled when it has not come round for this long.
+const STALL_LIMIT: Bound = Bound::from_millis(5_000);
+
+/// How many messages of the monitor may wait for the pipeline.
+const LINK_EVENTS_MAX: usize = 16;
+
+/// The configuration with the files that it names, loaded and found to fit together.
+pub struct Tsu {
+    config: Config,
+    builder: TokenBuilder,
+    signer: Arc<dyn Signer>,
+    tls: Arc<ClientConfig>,
+    evidence_key: EvidenceVerifier,
+    clocks: Clocks,
+    is_virtual: bool,
+}
+
+impl Tsu {
+    /// Loads what the configuration names and checks that it fits together.
+    ///
+    /// # Errors
+    /// [`DaemonError`] that names the file and what is wrong with it.
+    pub fn prepare(config: Config) -> Result<Self, DaemonError> {
+        let clocks = Clocks::open().map_err(DaemonError::failed)?;
+        let is_virtual = chronolease_sys::is_virtual();
+        if is_virtual && !config.allow_unwitnessed_vm {
+            return Err(DaemonError::config(
+                "a hypervisor runs this box, or it cannot be told: all its clocks can freeze \
+                 together and no lease can see that. Set tsu.allow_unwitnessed_vm = true to issue \
+                 on a lease alone all the same",
+            ));
+        }
+        let certificate = load_certificate(&config)?;
+        let key_file = &config.signer.key_file;
+        let signer = FileSigner::load(key_file, &certificate)
+            .map_err(|e| DaemonError::config(format!("{}: {e}", key_file.display())))?;
+        certificate.usable_at(clocks.real()).map_err(|e| in_file(&config, e))?;
+        let mut chain = Vec::new();
+        for file in &config.signer.chain_files {
+            chain.extend(load_certificates(file).map_err(DaemonError::config)?);
+        }
+        let builder = TokenBuilder::new(certificate, &chain, config.budget.accuracy)
+            .map_err(|e| in_file(&config, e))?;
+        let identity = Identity::load(&config.link.certificate_file, &config.link.key_file)
+            .map_err(DaemonError::config)?;
+        let tls = tls::client_config(&identity, &config.link.monitor_pins)
+            .map_err(DaemonError::config)?;
+        let evidence_key = EvidenceVerifier::load(&config.link.monitor_evidence_key_file)
+            .map_err(DaemonError::config)?;
+        let signer: Arc<dyn Signer> = Arc::new(signer);
+        Ok(Self { config, builder, signer, tls, evidence_key, clocks, is_virtual })
+    }
+
+    /// Runs until SIGINT or SIGTERM.
+    ///
+    /// # Errors
+    /// [`DaemonError`] when a port is taken or a task ends on its own.
+    pub async fn run(self) -> Result<(), DaemonError> {
+        let stop = shutdown::on_signal().map_err(DaemonError::failed)?;
+        let listener = bind(self.config.http.listen).await?;
+        let observer = Observer::bind(self.config.metrics).await.map_err(|e| {
+            DaemonError::failed(format!("metrics.listen {}: {e}", self.config.metrics))
+        })?;
+        let metrics = TsuMetrics::new(self.is_virtual).map_err(DaemonError::failed)?;
+        let health = Health::new(self.clocks, STALL_LIMIT);
+        health.set_unready(vec!["no lease".to_owned()]);
+        self.announce();
+
+        let me = self.terms(Incarnation::from_bytes(random::bytes()));
+        let (requests, requests_in) = issuing::queue();
+        let (events, events_in) = mpsc::channel(LINK_EVENTS_MAX);
+        let (to_monitor, outgoing) = link::outgoing();
+        let (finished, finished_in) = mpsc::channel(self.config.signer.slots);
+        let link = self.link(&me);
+        let endpoint = Endpoint {
+            requests,
+            policy: Arc::new(self.config.request_policy.clone()),
+            request_bytes_max: self.config.http.request_bytes_max,
+            metrics: metrics.clone(),
+        };
+        let certificate = self.builder.certificate().clone();
+        let slots = self.config.signer.slots;
+        let driver = Driver {
+            issuer: Issuer::new(me, certificate, slots),
+            clocks: self.clocks,
+            bracket: self.config.budget.bracket,
+            slots: Slots::start(slots, &Arc::new(self.builder), &self.signer, &finished)
+                .map_err(DaemonError::failed)?,
+            link: events_in,
+            to_monitor,
+            requests: requests_in,
+            finished: finished_in,
+            metrics: metrics.clone(),
+            health: health.clone(),
+        };
+
+        // Clients are answered first, then the pipeline and the link end.
+        let drained = CancellationToken::new();
+        tokio::spawn(link.run(events, outgoing, drained.clone()));
+        tokio::spawn(observer.run(metrics.registry(), health, drained.clone()));
+        let mut pipeline = tokio::spawn(driver.run(drained.clone()));
+        let connections_max = self.config.http.connections_max;
+        let serving = endpoint.serve(listener, connections_max, stop);
+        tokio::select! {
+            () = serving => {}
+            _ = &mut pipeline => return Err(DaemonError::failed("the issuing pipeline ended")),
+        }
+        drained.cancel();
+        let _ = pipeline.await;
+        info!("stopped");
+        Ok(())
+    }
+
+    fn terms(&self, incarnation: Incarnation) -> Terms {
+        Terms {
+            tsu: self.config.tsu.clone(),
+            incarnation,
+            boot_id: self.clocks.boot_id(),
+            policy: self.config.policy.clone(),
+            accuracy: self.config.budget.accuracy,
+            limits: Limits { guard: self.config.budget.guard, bracket: self.config.budget.bracket },
+            rho: self.config.budget.rho,
+        }
+    }
+
+    fn link(&self, me: &Terms) -> Link {
+        let ttl = Duration::from_nanos(self.config.budget.ttl.as_nanos());
+        Link {
+            monitor: self.config.link.monitor,
+            tls: Arc::clone(&self.tls),
+            evidence_key: Arc::new(self.evidence_key.clone()),
+            tsu: me.tsu.clone(),
+            incarnation: me.incarnation,
+            boot_id: me.boot_id,
+            silence_max: ttl,
+        }
+    }
+
+    /// Says what runs, and what this build does not guard against yet.
+    fn announce(&self) {
+        let certificate = self.builder.certificate();
+        info!(tsu = %self.config.tsu, version = build::LONG_VERSION, mode = "leased",
+            signer = self.signer.describe(), accuracy = %self.config.budget.accuracy,
+            http = %self.config.http.listen, "starting without a lease");
+        warn!(
+            "tokens rest on the lease and the guard alone: this build has no witness, no evidence \
+               log, no clock reader (timerfd, adjtimex) and no leap-second blackout yet, and its \
+               genTime high-water mark does not survive a restart"
+        );
+        if cfg!(feature = "negative-control") {
+            warn!("NEGATIVE CONTROL: the guard is switched off; tokens may be wrong");
+        }
+        if self.is_virtual {
+            warn!(
+                "a hypervisor runs this box; tokens are issued on a lease alone all the same \
+                   (tsu.allow_unwitnessed_vm)"
+            );
+        }
+        for warning in certificate.warnings() {
+            warn!(%warning, "the TSU's certificate");
+        }
+    }
+}
+
+fn in_file(config: &Config, error: impl std::fmt::Display) -> DaemonError {
+    DaemonError::config(format!("{}: {error}", config.signer.certificate_file.display()))
+}
+
+fn load_certificate(config: &Config) -> Result<TsuCertificate, DaemonError> {
+    let path: &Path = &config.signer.certificate_file;
+    let certificates = load_certificates(path).map_err(DaemonError::config)?;
+    let [der] = &certificates[..] else {
+        let count = certificates.len();
+        return Err(in_file(config, format!("holds {count} certificates, exactly one is needed")));
+    };
+    TsuCertificate::check(der).map_err(|problems| {
+        let all: Vec<String> =
+            problems.iter().map(|p| format!("{}: {p}", path.display())).collect();
+        DaemonError::config(all.join("\n"))
+    })
+}
+
+async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, DaemonError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|e| DaemonError::failed(format!("http.listen {address}: {e}")))
+}
