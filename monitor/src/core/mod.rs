@@ -1,3 +1,15 @@
 //! The pure half of the monitor.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`ntp`] | the 48-byte codec, and what an exchange proves |
+//! | [`sources`] | all sources together: states, votes and the fused view of UTC |
+//! | [`continuity`] | whether this box ran through |
+//! | [`assessment`] | the verdict on a TSU's clock |
+//! | [`authority`] | whom it admits, what it grants, why it ends |
 
+pub mod assessment;
+pub mod authority;
+pub mod continuity;
 pub mod ntp;
+pub mod sources;

@@ -1,1 +1,17 @@
 //! The half of the monitor that moves bytes.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`ntp`] | the pollers of the sources |
+//! | [`engine`] | the task that owns what is known and decides |
+//! | [`link`] | the connections of the TSUs |
+//! | [`admin`] | the listener for persons |
+//! | [`status`] | what persons may read |
+//! | [`metrics`] | what Prometheus reads |
+
+pub mod admin;
+pub mod engine;
+pub mod link;
+pub mod metrics;
+pub mod ntp;
+pub mod status;

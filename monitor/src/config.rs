@@ -1,0 +1,112 @@
+//! The configuration of the monitor: one TOML file; see `docs/configuration.md`.
+
+mod sources;
+mod wards;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use chronolease_net::config::{ConfigErrors, Document, Section};
+
+pub use sources::{SourceConfig, SourcesConfig};
+pub use wards::{Person, Role, Ward};
+
+use crate::core::authority::Rules;
+
+/// What environment variables start with: `CHRONOLEASE_MONITOR_ADMIN__LISTEN` is `admin.listen`.
+pub const ENV_PREFIX: &str = "CHRONOLEASE_MONITOR_";
+
+/// Everything that the configuration says, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The monitor's name.
+    pub id: String,
+    /// Where it keeps what must survive a crash.
+    pub state_dir: PathBuf,
+    /// Whether it may run although a hypervisor runs the box.
+    pub allow_virtual_monitor: bool,
+    /// The link to the TSUs.
+    pub link: Link,
+    /// The key that signs leases: Ed25519, PKCS#8 in PEM.
+    pub evidence_key_file: PathBuf,
+    /// Where persons are served over TLS, with the link's certificate.
+    pub admin: SocketAddr,
+    /// Where `/metrics`, `/livez` and `/readyz` are served.
+    pub metrics: SocketAddr,
+    /// The log level.
+    pub log_level: String,
+    /// Where UTC comes from.
+    pub sources: SourcesConfig,
+    /// The TSUs, each with the rules for its leases.
+    pub wards: Vec<Ward>,
+    /// Who may ask the admin listener.
+    pub persons: Vec<Person>,
+}
+
+/// The link to the TSUs.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// This box's certificate, in PEM.
+    pub certificate_file: PathBuf,
+    /// Its key, PKCS#8 in PEM.
+    pub key_file: PathBuf,
+}
+
+impl Config {
+    /// Reads the file with its layers.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake.
+    pub fn load(path: &Path) -> Result<(Self, Document), ConfigErrors> {
+        let document = Document::load(path, ENV_PREFIX)?;
+        let config = document.finish(Self::read(&document.root()))?;
+        Ok((config, document))
+    }
+
+    fn read(root: &Section<'_>) -> Option<Self> {
+        let monitor = root.section("monitor");
+        let id = monitor.string("id");
+        let state_dir = monitor.path("state_dir");
+        let allow_virtual_monitor = monitor.bool_or("allow_virtual_monitor", false);
+        let link = Link::read(&root.section("link"));
+        let evidence_key_file = root.section("evidence").existing_file("key_file");
+        let admin = root.section("admin").socket_addr("listen");
+        let metrics = root.section("metrics").socket_addr("listen");
+        let log_level = root.section("log").string_or("level", "info");
+        let sources = SourcesConfig::read(root);
+        let wards = wards::read(root);
+        let persons = wards::persons(root);
+        Some(Self {
+            id: id?,
+            state_dir: state_dir?,
+            allow_virtual_monitor: allow_virtual_monitor?,
+            link: link?,
+            evidence_key_file: evidence_key_file?,
+            admin: admin?,
+            metrics: metrics?,
+            log_level: log_level?,
+            sources: sources?,
+            wards: wards?,
+            persons: persons?,
+        })
+    }
+
+    /// The rules of every TSU's leases.
+    pub fn rules(&self) -> impl Iterator<Item = &Rules> {
+        self.wards.iter().map(|ward| &ward.rules)
+    }
+}
+
+impl Link {
+    fn read(section: &Section<'_>) -> Option<Self> {
+        let listen = section.socket_addr("listen");
+        let certificate_file = section.existing_file("certificate_file");
+        let key_file = section.existing_file("key_file");
+        Some(Self { listen: listen?, certificate_file: certificate_file?, key_file: key_file? })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,374 @@
+//! The lease authority over one TSU (a *ward*): whom it admits, what it grants, why it ends.
+//!
+//! A state machine without I/O. Time, randomness and the monitor's view of UTC come in with every
+//! event; what must be done comes out as actions, to be carried out in order.
+
+mod connections;
+mod events;
+mod lease;
+mod rearm;
+mod record;
+
+use chronolease_core::fusion::NoUtc;
+use chronolease_core::id::TsuId;
+use chronolease_core::lease::{EndingCause, LeaseTerms};
+use chronolease_core::time::{Bound, RawInstant};
+use chronolease_core::wire::{LeaseEnded, PROTOCOL_VERSION, ProbeAnswer, RefusedWhy, ToTsu};
+
+use super::assessment::{self, Limits, Probed, Verdict};
+pub use connections::ConnId;
+use connections::Connections;
+pub use events::{Action, Context, Event};
+use lease::{Admission, Leases};
+use rearm::GoodRun;
+pub use record::{Record, RecordError};
+
+/// Who brings a latched ward back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rearm {
+    /// Nobody: the longer hold is enough. For the lab; refused in a qualified profile.
+    Automatic,
+    /// Two persons, one of them a security officer.
+    TwoPersons,
+}
+
+/// The rules for granting, from the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The TSU.
+    pub tsu: TsuId,
+    /// The policy that leases are good for.
+    pub policy: String,
+    /// What a probe must prove.
+    pub limits: Limits,
+    /// How long a lease lasts.
+    pub ttl: Bound,
+    /// How often the TSU is probed; also how long a challenged connection may be silent.
+    pub probe: Bound,
+    /// K: good probes in a row before a lease.
+    pub good_probes: u32,
+    /// How long the good run must last after a lapse.
+    pub hold: Bound,
+    /// How long the good run must last after a latched cause.
+    pub hold_latched: Bound,
+    /// Who brings a latched ward back.
+    pub rearm: Rearm,
+}
+
+/// The state of a ward in one word, for metrics and status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WardState {
+    /// No lease, and no good run yet.
+    None,
+    /// No lease; good probes are being counted over the hold.
+    Holding,
+    /// A lease is live.
+    Granted,
+    /// Latched: the longer hold, and a reset unless re-arming is automatic.
+    Latched,
+}
+
+impl WardState {
+    /// Every state.
+    pub const ALL: &'static [Self] = &[Self::None, Self::Holding, Self::Granted, Self::Latched];
+
+    /// The state as a metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Holding => "holding",
+            Self::Granted => "granted",
+            Self::Latched => "latched",
+        }
+    }
+}
+
+/// The authority over one TSU.
+#[derive(Debug)]
+pub struct Ward {
+    rules: Rules,
+    record: Record,
+    connections: Connections,
+    leases: Leases,
+    run: GoodRun,
+    verdict: Option<Verdict>,
+    /// The latch that the last event's grant cleared, in case the grant cannot be recorded.
+    cleared: Option<EndingCause>,
+}
+
+impl Ward {
+    /// The authority as it starts at `now`, with what was durable before.
+    #[must_use]
+    pub fn new(rules: Rules, record: Record, now: RawInstant) -> Self {
+        let longest_ttl = rules.ttl.max(record.ttl);
+        let foreign_until = now.plus(rules.limits.rho.stretch(longest_ttl));
+        let hold = if record.latch.is_some() { rules.hold_latched } else { Bound::ZERO };
+        Self {
+            connections: Connections::new(rules.probe, rules.ttl),
+            leases: Leases::new(foreign_until),
+            run: GoodRun::needing(hold),
+            verdict: None,
+            cleared: None,
+            record,
+            rules,
+        }
+    }
+
+    /// Takes one event and appends what must be done to `out`.
+    pub fn handle(&mut self, context: &Context, event: Event, out: &mut Vec<Action>) {
+        self.expire(context, out);
+        if !matches!(event, Event::PersistFailed) {
+            self.cleared = None;
+        }
+        match event {
+            Event::Connected { conn, hello, .. } if hello.version != PROTOCOL_VERSION => {
+                connections::refuse(conn, RefusedWhy::Version, out);
+            }
+            Event::Connected { conn, hello, channel } => {
+                let admission = self.leases.admits(&self.record, hello.incarnation, context.now);
+                if admission == Admission::Wait && self.connections.current().is_none() {
+                    // The holder of the lease is gone and another process is there instead.
+                    self.end(context, EndingCause::Restarted, out);
+                }
+                self.connections.connected(conn, hello, channel, admission, context, out);
+            }
+            Event::Answered { conn, answer, received } => {
+                self.answered(context, conn, &answer, received, out);
+            }
+            Event::RevocationAcked { conn, up_to } => {
+                if self.connections.is_current(conn) {
+                    self.leases.acked(up_to);
+                }
+            }
+            Event::Closed { conn } => self.connections.closed(conn),
+            Event::Fused | Event::Tick => {}
+            Event::PersistFailed => {
+                // What was not recorded did not happen: a latch is not cleared by it.
+                self.record.latch = self.record.latch.or(self.cleared.take());
+                self.end(context, EndingCause::StateLost, out);
+            }
+            Event::Broken => {
+                self.connections.forget_probes(out);
+                self.end(context, EndingCause::MonitorBreak, out);
+            }
+            Event::Stop => self.end(context, EndingCause::MonitorStopped, out),
+        }
+        self.keep_connections(context, out);
+        self.check_utc(context, out);
+    }
+
+    /// The instant at which the next [`Event::Tick`] is due.
+    #[must_use]
+    pub fn due(&self, now: RawInstant) -> RawInstant {
+        let idle = now.plus(self.rules.probe);
+        let lease = self.leases.live_until().unwrap_or(idle);
+        self.connections.due().unwrap_or(idle).min(lease).min(idle)
+    }
+
+    /// The state in one word.
+    #[must_use]
+    pub fn state(&self) -> WardState {
+        if self.leases.live().is_some() {
+            WardState::Granted
+        } else if self.record.latch.is_some() {
+            WardState::Latched
+        } else if self.run.is_running() {
+            WardState::Holding
+        } else {
+            WardState::None
+        }
+    }
+
+    /// The rules it goes by.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// What is durable.
+    #[must_use]
+    pub const fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The verdict on the last probe, if the TSU answers.
+    #[must_use]
+    pub const fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
+    /// Whether a TSU is admitted.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connections.current().is_some()
+    }
+
+    fn answered(
+        &mut self,
+        context: &Context,
+        conn: ConnId,
+        answer: &ProbeAnswer,
+        received: RawInstant,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(sent) = self.connections.answered(conn, answer, context.now) else { return };
+        if self.connections.both_answered() {
+            self.verdict = None;
+            self.end(context, EndingCause::Clone, out);
+            return self.connections.refuse_both(out);
+        }
+        if !self.connections.is_current(conn) {
+            return;
+        }
+        if let Some(ended) = answer.ended {
+            self.ended_by_tsu(context, ended, out);
+        }
+        let Ok(utc) = context.utc else { return };
+        let probed = Probed { sent, received, sample: answer.sample };
+        let verdict = assessment::assess(&probed, utc, &self.rules.limits, context.now);
+        self.verdict = Some(verdict);
+        out.push(Action::Judged(verdict));
+        match verdict {
+            Verdict::Good(_) => self.good(context, &probed, out),
+            Verdict::Bad(_) => self.end(context, EndingCause::Deviation, out),
+            Verdict::Unknown(_) | Verdict::Unusable => self.run.broken(),
+        }
+    }
+
+    fn good(&mut self, context: &Context, probed: &Probed, out: &mut Vec<Action>) {
+        self.run.good(context.now);
+        if self.leases.live().is_none() {
+            let waits = self.leases.revocation_pending(context.now);
+            let rests = self.record.latch.is_some() && self.rules.rearm == Rearm::TwoPersons;
+            if waits || rests || !self.run.is_enough(self.rules.good_probes) {
+                return;
+            }
+        }
+        let Some(link) = self.connections.current() else { return };
+        let Some(sequence) = self.record.sequence.next() else { return };
+        let terms = LeaseTerms {
+            tsu: self.rules.tsu.clone(),
+            incarnation: link.hello.incarnation,
+            sequence,
+            channel: link.channel,
+            sample: probed.sample,
+            ttl: self.rules.ttl,
+            clock_bound: self.rules.limits.grant_within,
+            rho: self.rules.limits.rho,
+            policy: self.rules.policy.clone(),
+        };
+        self.cleared = self.record.latch;
+        self.record = Record {
+            incarnation: Some(link.hello.incarnation),
+            sequence,
+            ttl: self.rules.ttl,
+            latch: None,
+            reported: self.record.reported,
+        };
+        let live_until = probed.received.plus(self.rules.limits.rho.stretch(self.rules.ttl));
+        self.leases.granted(sequence, live_until);
+        self.run.needs(Bound::ZERO);
+        out.push(Action::Grant(link.conn, self.record.clone(), terms));
+    }
+
+    /// The TSU ended a lease by itself. It repeats that until its next lease.
+    fn ended_by_tsu(&mut self, context: &Context, ended: LeaseEnded, out: &mut Vec<Action>) {
+        let news = self.record.reported < ended.sequence && ended.sequence <= self.record.sequence;
+        if !news {
+            return;
+        }
+        self.record.reported = ended.sequence;
+        // Also when the lease ended here for a milder cause before: a step latches all the same.
+        self.end(context, ended.cause, out);
+        if !out.iter().any(|action| matches!(action, Action::Persist(_))) {
+            out.push(Action::Persist(self.record.clone()));
+        }
+    }
+
+    /// Ends whatever lease there may be: acts first, records afterwards.
+    fn end(&mut self, context: &Context, cause: EndingCause, out: &mut Vec<Action>) {
+        let was_live = self.leases.live().is_some();
+        let latches = cause.latches() && self.record.latch.is_none();
+        self.run.broken();
+        self.run.needs(self.hold_after(cause));
+        if !was_live && !latches {
+            return;
+        }
+        // Even without a lease of this run there may be one from before the monitor's start.
+        if let Some(link) = self.connections.current() {
+            let revoke = ToTsu::Revoke { up_to: self.record.sequence, cause };
+            out.push(Action::Send(link.conn, revoke));
+        }
+        if was_live {
+            self.leases.revoked(cause, context.now);
+            out.push(Action::Ended(self.record.sequence, cause));
+        }
+        if latches {
+            self.record.latch = Some(cause);
+        }
+        out.push(Action::Persist(self.record.clone()));
+    }
+
+    /// A hold is never shortened by a later, milder cause.
+    fn hold_after(&self, cause: EndingCause) -> Bound {
+        let asked = match cause {
+            EndingCause::Restarted => Bound::ZERO,
+            cause if cause.latches() => self.rules.hold_latched,
+            _ => self.rules.hold,
+        };
+        asked.max(self.run.hold())
+    }
+
+    /// A lease that was not renewed in time has ended by itself, on both boxes.
+    fn expire(&mut self, context: &Context, out: &mut Vec<Action>) {
+        if !self.leases.has_expired(context.now) {
+            return;
+        }
+        let linked = self.connections.current().is_some_and(|link| !link.is_silent());
+        let cause = if linked { EndingCause::Lapsed } else { EndingCause::LinkLost };
+        self.end(context, cause, out);
+        self.leases.forget_expired(context.now);
+    }
+
+    fn check_utc(&mut self, context: &Context, out: &mut Vec<Action>) {
+        let cause = match context.utc {
+            Ok(_) => return,
+            Err(NoUtc::QuorumLost { .. }) => EndingCause::QuorumLost,
+            Err(NoUtc::NoConsensus { .. }) => EndingCause::NoConsensus,
+        };
+        self.run.broken();
+        self.verdict = None;
+        if self.leases.live().is_some() {
+            self.end(context, cause, out);
+        }
+    }
+
+    fn keep_connections(&mut self, context: &Context, out: &mut Vec<Action>) {
+        let admits = |incarnation| self.leases.admits(&self.record, incarnation, context.now);
+        self.connections.keep(context, admits, out);
+        self.welcome_if_admitted(out);
+        if self.connections.current().is_none() {
+            self.verdict = None;
+            self.run.broken();
+        }
+    }
+
+    /// A TSU was admitted: forgets what another incarnation left behind, which is dead by now, and
+    /// repeats a revocation that may not have arrived; one from before the monitor's start when it
+    /// latched, for others the lease has run out by the time a new one can be granted.
+    fn welcome_if_admitted(&mut self, out: &mut Vec<Action>) {
+        let Some(link) = self.connections.take_admitted() else { return };
+        self.run.broken();
+        if self.record.incarnation.is_some_and(|last| last != link.hello.incarnation) {
+            self.leases.forget();
+        }
+        if let Some(cause) = self.leases.unacked().or(self.record.latch) {
+            let revoke = ToTsu::Revoke { up_to: self.record.sequence, cause };
+            out.push(Action::Send(link.conn, revoke));
+        }
+    }
+}
+
+#[cfg(all(test, not(feature = "negative-control")))]
+mod tests;

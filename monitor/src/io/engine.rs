@@ -1,0 +1,299 @@
+//! The task that owns what the monitor knows and decides. Every event meets a clock reading taken
+//! after the event was in; actions are carried out in order.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chronolease_core::id::Nonce;
+use chronolease_core::lease::{LeaseTerms, SignedLease};
+use chronolease_core::sample::Sample;
+use chronolease_core::time::{Bound, RawInstant, Span};
+use chronolease_core::wire::ToTsu;
+use chronolease_net::keys::EvidenceSigner;
+use chronolease_net::observe::Health;
+use chronolease_net::{durable, random};
+use chronolease_sys::Clocks;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::metrics::MonitorMetrics;
+use super::status::StatusWriter;
+use crate::core::assessment::Verdict;
+use crate::core::authority::{Action, ConnId, Context, Event, Record, Ward};
+use crate::core::continuity::Continuity;
+use crate::core::sources::{Epoch, Report, Sources, View};
+
+/// The longest time without a look at everything.
+const TICK_MAX: Bound = Bound::from_millis(250);
+
+/// What comes to the engine.
+#[derive(Debug)]
+pub enum Input {
+    /// A source was polled.
+    Polled(Report),
+    /// A TSU introduced itself.
+    Connected {
+        /// Which.
+        ward: usize,
+        /// [`Event::Connected`].
+        event: Event,
+        /// Where messages to it go.
+        outgoing: mpsc::Sender<ToTsu>,
+    },
+    /// Something else came over a TSU's connection.
+    Link {
+        /// Which.
+        ward: usize,
+        /// What.
+        event: Event,
+    },
+}
+
+/// A ward with its file and its connections.
+#[derive(Debug)]
+pub struct Slot {
+    ward: Ward,
+    file: PathBuf,
+    connections: HashMap<ConnId, mpsc::Sender<ToTsu>>,
+    /// The record on disk is older than the ward's.
+    dirty: bool,
+}
+
+impl Slot {
+    /// A ward whose record lives in `file`.
+    #[must_use]
+    pub fn new(ward: Ward, file: PathBuf) -> Self {
+        Self { ward, file, connections: HashMap::new(), dirty: false }
+    }
+}
+
+/// Everything that the engine needs.
+#[derive(Debug)]
+pub struct Engine {
+    /// The clocks of this box.
+    pub clocks: Clocks,
+    /// What the sources say.
+    pub sources: Sources,
+    /// Whether this box ran through.
+    pub continuity: Continuity,
+    /// Tells the pollers of a break.
+    pub epoch: watch::Sender<Epoch>,
+    /// The TSUs.
+    pub slots: Vec<Slot>,
+    /// The key that signs leases.
+    pub evidence: EvidenceSigner,
+    /// What comes in.
+    pub inputs: mpsc::Receiver<Input>,
+    /// What Prometheus reads.
+    pub metrics: MonitorMetrics,
+    /// What persons read.
+    pub status: StatusWriter,
+    /// What a service manager reads.
+    pub health: Health,
+}
+
+impl Engine {
+    /// Runs until `stop`, then revokes every lease: nobody would watch the clocks any more.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut utc_was_known = None;
+        let mut last_tick = self.clocks.raw();
+        loop {
+            let patience = self.patience();
+            let input = tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    let now = self.clocks.sample();
+                    self.everybody(&now, &Event::Stop);
+                    return;
+                }
+                input = self.inputs.recv() => input,
+                () = tokio::time::sleep(patience) => None,
+            };
+            let now = self.clocks.sample_within(Continuity::SLACK);
+            self.health.progress(now.raw_after);
+            if let Some(why) = self.continuity.broken_by(&now) {
+                error!(%why, "every sample is discarded");
+                let _ = self.epoch.send(self.sources.discard_all());
+                self.everybody(&now, &Event::Broken);
+            }
+            // Everybody gets a look now and then, even when one TSU keeps the engine busy.
+            if input.is_none() || (now.raw_after - last_tick) > TICK_MAX.as_span() {
+                last_tick = now.raw_after;
+                self.everybody(&now, &Event::Tick);
+            }
+            self.take(&now, input);
+            let view = self.sources.view(now.raw_after);
+            if utc_was_known != Some(view.utc.is_ok()) {
+                utc_was_known = Some(view.utc.is_ok());
+                match &view.utc {
+                    Ok(utc) => info!(half_width = %utc.half_width(), "UTC is known"),
+                    Err(why) => warn!(%why, "UTC is not known"),
+                }
+            }
+            self.show(&now, &view);
+        }
+    }
+
+    fn take(&mut self, now: &Sample, input: Option<Input>) {
+        match input {
+            Some(Input::Polled(report)) => {
+                self.sources.handle(&report);
+                self.everybody(now, &Event::Fused);
+            }
+            Some(Input::Connected { ward, event, outgoing }) => {
+                if let Event::Connected { conn, .. } = &event {
+                    self.slots[ward].connections.insert(*conn, outgoing);
+                }
+                self.one(ward, now, event);
+            }
+            Some(Input::Link { ward, event }) => {
+                if let Event::Closed { conn } = &event {
+                    self.slots[ward].connections.remove(conn);
+                }
+                self.one(ward, now, event);
+            }
+            None => {}
+        }
+    }
+
+    fn one(&mut self, ward: usize, now: &Sample, event: Event) {
+        let out = self.handle(ward, now, event);
+        self.carry_out(ward, now, out);
+    }
+
+    /// Every ward acts before any is recorded: a slow disk delays nobody's revocation.
+    fn everybody(&mut self, now: &Sample, event: &Event) {
+        let mut rest = Vec::new();
+        for ward in 0..self.slots.len() {
+            let mut out = self.handle(ward, now, event.clone());
+            let records = |a: &Action| matches!(a, Action::Persist(_) | Action::Grant(..));
+            let recorded = out.iter().position(records).map(|at| out.split_off(at));
+            self.carry_out(ward, now, out);
+            rest.push(recorded);
+        }
+        for (ward, out) in rest.into_iter().enumerate() {
+            self.carry_out(ward, now, out.unwrap_or_default());
+        }
+    }
+
+    fn handle(&mut self, ward: usize, now: &Sample, event: Event) -> Vec<Action> {
+        let context = Context {
+            now: now.raw_after,
+            utc: self.sources.view(now.raw_after).utc,
+            nonces: [Nonce::from_bytes(random::bytes()), Nonce::from_bytes(random::bytes())],
+        };
+        let mut out = Vec::new();
+        self.slots[ward].ward.handle(&context, event, &mut out);
+        out
+    }
+
+    fn carry_out(&mut self, ward: usize, now: &Sample, actions: Vec<Action>) {
+        let mut waiting = VecDeque::from(actions);
+        while let Some(action) = waiting.pop_front() {
+            let failure = self.act(ward, action);
+            if let Some(event) = failure {
+                waiting.extend(self.handle(ward, now, event));
+            }
+        }
+        let slot = &mut self.slots[ward];
+        if slot.dirty && persist(slot, &slot.ward.record().clone()) {
+            warn!(tsu = %slot.ward.rules().tsu, "the state could be recorded after all");
+        }
+    }
+
+    /// What went wrong, for the ward to act upon.
+    fn act(&mut self, ward: usize, action: Action) -> Option<Event> {
+        let slot = &mut self.slots[ward];
+        let tsu = slot.ward.rules().tsu.clone();
+        match action {
+            Action::Send(conn, message) => return send(slot, conn, message),
+            Action::Close(conn) => drop(slot.connections.remove(&conn)),
+            Action::Persist(record) => {
+                return (!persist(slot, &record)).then_some(Event::PersistFailed);
+            }
+            Action::Grant(conn, record, terms) => {
+                if !persist(slot, &record) {
+                    return Some(Event::PersistFailed);
+                }
+                self.metrics.granted(&tsu);
+                return send(slot, conn, ToTsu::Grant(sign(&self.evidence, &terms)));
+            }
+            Action::Ended(sequence, cause) => {
+                if cause.latches() {
+                    error!(%tsu, %sequence, %cause, "the lease ended, latched");
+                } else {
+                    warn!(%tsu, %sequence, %cause, "the lease ended");
+                }
+                self.metrics.ended(&tsu, cause);
+            }
+            Action::Judged(verdict) => log_verdict(&tsu, &verdict),
+        }
+        None
+    }
+
+    fn patience(&self) -> Duration {
+        let now = self.clocks.raw();
+        let until = |slot: &Slot| slot.ward.due(now) - now;
+        let next = self.slots.iter().map(until).min().unwrap_or(Span::MAX).max(Span::ZERO);
+        Duration::from_nanos(next.magnitude().min(TICK_MAX).as_nanos())
+    }
+
+    fn show(&self, now: &Sample, view: &View) {
+        let at: RawInstant = now.raw_after;
+        for (index, (source, state)) in self.sources.sources().zip(&view.states).enumerate() {
+            self.metrics.source(&source.name, *state, self.sources.shown(index, at, now.real));
+        }
+        self.metrics.utc(view.utc.ok().map(|utc| utc.half_width()));
+        for slot in &self.slots {
+            self.metrics.ward(&slot.ward);
+        }
+        let unready = view.utc.err().map(|why| format!("UTC is not known: {why}"));
+        self.health.set_unready(unready.into_iter().collect());
+        let wards = self.slots.iter().map(|slot| &slot.ward);
+        self.status.write(now, &self.sources, view, wards);
+    }
+}
+
+fn sign(key: &EvidenceSigner, terms: &LeaseTerms) -> SignedLease {
+    let signed =
+        SignedLease::sign(terms, |message| Ok::<_, std::convert::Infallible>(key.sign(message)));
+    match signed {
+        Ok(lease) => lease,
+        Err(never) => match never {},
+    }
+}
+
+/// A TSU that does not take its messages is cut off, and its ward told.
+fn send(slot: &mut Slot, conn: ConnId, message: ToTsu) -> Option<Event> {
+    if slot.connections.get(&conn)?.try_send(message).is_ok() {
+        return None;
+    }
+    warn!(tsu = %slot.ward.rules().tsu, "the TSU takes no messages; closing its connection");
+    slot.connections.remove(&conn);
+    Some(Event::Closed { conn })
+}
+
+fn persist(slot: &mut Slot, record: &Record) -> bool {
+    let text = record.to_text();
+    let written =
+        tokio::task::block_in_place(|| durable::write_atomically(&slot.file, text.as_bytes()));
+    if let Err(failure) = &written
+        && !slot.dirty
+    {
+        let file = slot.file.display();
+        error!(tsu = %slot.ward.rules().tsu, %file, %failure, "the state cannot be recorded");
+    }
+    slot.dirty = written.is_err();
+    written.is_ok()
+}
+
+fn log_verdict(tsu: &chronolease_core::id::TsuId, verdict: &Verdict) {
+    match verdict {
+        Verdict::Good(deviation) => tracing::debug!(%tsu, %deviation, "probe: good"),
+        Verdict::Unknown(deviation) => info!(%tsu, %deviation, "probe: not proven, no renewal"),
+        Verdict::Unusable => info!(%tsu, "probe: the TSU was paused, no renewal"),
+        Verdict::Bad(deviation) => error!(%tsu, %deviation, "probe: the TSU's clock is wrong"),
+    }
+}

@@ -1,0 +1,174 @@
+//! The connections of the TSUs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chronolease_core::id::{SpkiPin, TsuId};
+use chronolease_core::wire::{self, RefusedWhy, ToMonitor, ToTsu, WireError};
+use chronolease_net::frame::{FrameError, read_frame, write_frame};
+use chronolease_net::tls::{self, TlsError, TlsListener};
+use chronolease_sys::Clocks;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::engine::Input;
+use crate::core::authority::{ConnId, Event};
+
+/// How long a TSU may take to introduce itself.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a TSU may take to take a message.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most messages that wait to be sent to one TSU.
+const OUTGOING_MAX: usize = 16;
+
+/// Which TSU may use which keys.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// The TSU.
+    pub tsu: TsuId,
+    /// Its keys.
+    pub pins: Vec<SpkiPin>,
+}
+
+/// Accepts TSUs.
+pub struct Links {
+    /// The bound listener.
+    pub listener: TlsListener,
+    /// All TSUs, in the order of the wards.
+    pub registered: Arc<[Registered]>,
+    /// The clocks of this box.
+    pub clocks: Clocks,
+    /// Where everything goes.
+    pub engine: mpsc::Sender<Input>,
+    /// The connections, so that the monitor can wait for their last words.
+    pub tracker: TaskTracker,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum LinkError {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("it sent what is no message: {0}")]
+    Wire(#[from] WireError),
+    #[error("it did not introduce itself within {HELLO_TIMEOUT:?}")]
+    NoHello,
+    #[error("it took no message for {WRITE_TIMEOUT:?}")]
+    Stuck,
+    #[error("it introduced itself twice or late")]
+    OutOfOrder,
+    #[error("its key is not pinned for the TSU {0}")]
+    Identity(TsuId),
+}
+
+impl Links {
+    /// Accepts until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut next = 0u64;
+        loop {
+            let (stream, pin, address) = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            next += 1;
+            let connection = Connection {
+                conn: ConnId(next),
+                pin,
+                registered: Arc::clone(&self.registered),
+                clocks: self.clocks,
+                engine: self.engine.clone(),
+            };
+            self.tracker.spawn(async move {
+                match connection.run(stream).await {
+                    Ok(()) => info!(%address, "a TSU's connection ended"),
+                    Err(error) => warn!(%address, %error, "a TSU's connection broke"),
+                }
+            });
+        }
+    }
+}
+
+struct Connection {
+    conn: ConnId,
+    pin: SpkiPin,
+    registered: Arc<[Registered]>,
+    clocks: Clocks,
+    engine: mpsc::Sender<Input>,
+}
+
+impl Connection {
+    async fn run(self, stream: TlsStream<TcpStream>) -> Result<(), LinkError> {
+        let channel = tls::channel_binding(stream.get_ref().1)?;
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let first = tokio::time::timeout(HELLO_TIMEOUT, read_frame(&mut reader)).await;
+        let Some(frame) = first.map_err(|_| LinkError::NoHello)?? else { return Ok(()) };
+        let ToMonitor::Hello(hello) = wire::decode_to_monitor(&frame)? else {
+            return Err(LinkError::OutOfOrder);
+        };
+        let belongs = |r: &Registered| r.tsu == hello.tsu && r.pins.contains(&self.pin);
+        let Some(ward) = self.registered.iter().position(belongs) else {
+            write(&mut writer, &ToTsu::Refused(RefusedWhy::Identity)).await?;
+            return Err(LinkError::Identity(hello.tsu));
+        };
+        let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
+        let connected = Event::Connected { conn: self.conn, hello, channel };
+        if self.engine.send(Input::Connected { ward, event: connected, outgoing }).await.is_err() {
+            return Ok(());
+        }
+        let ended = tokio::select! {
+            ended = self.listen(ward, &mut reader) => ended,
+            ended = talk(&mut writer, messages) => ended,
+        };
+        let closed = Event::Closed { conn: self.conn };
+        let _ = self.engine.send(Input::Link { ward, event: closed }).await;
+        ended
+    }
+
+    async fn listen<R: AsyncRead + Unpin>(
+        &self,
+        ward: usize,
+        reader: &mut R,
+    ) -> Result<(), LinkError> {
+        let conn = self.conn;
+        while let Some(frame) = read_frame(reader).await? {
+            // m4: as soon as the answer is in, and before anything else.
+            let received = self.clocks.raw();
+            let event = match wire::decode_to_monitor(&frame)? {
+                ToMonitor::Hello(_) => return Err(LinkError::OutOfOrder),
+                ToMonitor::Answer(answer) => Event::Answered { conn, answer, received },
+                ToMonitor::Revoked(up_to) => Event::RevocationAcked { conn, up_to },
+            };
+            if self.engine.send(Input::Link { ward, event }).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sends until the engine drops its end, then closes in good order.
+async fn talk<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    mut messages: mpsc::Receiver<ToTsu>,
+) -> Result<(), LinkError> {
+    while let Some(message) = messages.recv().await {
+        write(writer, &message).await?;
+    }
+    // The TSU may be gone already.
+    let _ = tokio::time::timeout(WRITE_TIMEOUT, writer.shutdown()).await;
+    Ok(())
+}
+
+async fn write<W: AsyncWrite + Unpin>(writer: &mut W, message: &ToTsu) -> Result<(), LinkError> {
+    let frame = wire::encode_to_tsu(message);
+    let written = tokio::time::timeout(WRITE_TIMEOUT, write_frame(writer, &frame));
+    Ok(written.await.map_err(|_| LinkError::Stuck)??)
+}

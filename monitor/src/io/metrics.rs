@@ -1,0 +1,164 @@
+//! What Prometheus reads of the monitor.
+
+use chronolease_core::id::TsuId;
+use chronolease_core::lease::EndingCause;
+use chronolease_core::time::{Bound, Span};
+use chronolease_net::observe::{Metrics, MetricsError, State, StateSet};
+use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+
+use crate::core::authority::{Ward, WardState};
+use crate::core::sources::SourceState;
+
+impl State for WardState {
+    const ALL: &'static [Self] = Self::ALL;
+    fn label(self) -> &'static str {
+        Self::label(self)
+    }
+}
+
+impl State for SourceState {
+    const ALL: &'static [Self] = &Self::ALL;
+    fn label(self) -> &'static str {
+        Self::label(self)
+    }
+}
+
+/// The metrics of a monitor. Nothing unknown is ever shown as a number: its series goes away.
+#[derive(Debug)]
+pub struct MonitorMetrics {
+    metrics: Metrics,
+    lease_state: StateSet<WardState>,
+    lease_endings: IntCounterVec,
+    leases_granted: IntCounterVec,
+    clock_bound: GaugeVec,
+    tsu_connected: IntGaugeVec,
+    source_state: StateSet<SourceState>,
+    source_offset: GaugeVec,
+    source_uncertainty: GaugeVec,
+    utc_known: IntGauge,
+    utc_bound: Gauge,
+}
+
+impl MonitorMetrics {
+    /// Registers everything, every counter at zero.
+    ///
+    /// # Errors
+    /// [`MetricsError`] when a name is malformed or taken.
+    pub fn new(tsus: &[TsuId], virtual_monitor: bool) -> Result<Self, MetricsError> {
+        let metrics = Metrics::new("chronolease_monitor")?;
+        let endings = "Leases that ended other than by renewal, by cause.";
+        let lease_endings =
+            metrics.int_counter_vec("lease_endings_total", endings, &["tsu", "cause"])?;
+        let granted = "Leases granted, renewals included.";
+        let leases_granted = metrics.int_counter_vec("leases_granted_total", granted, &["tsu"])?;
+        for tsu in tsus {
+            leases_granted.with_label_values(&[tsu.as_str()]);
+            for cause in EndingCause::ALL {
+                lease_endings.with_label_values(&[tsu.as_str(), cause.label()]);
+            }
+        }
+        let virtual_box = "1 when a hypervisor runs the monitor's box.";
+        metrics.int_gauge("virtual", virtual_box)?.set(virtual_monitor.into());
+        Ok(Self {
+            lease_state: metrics.state_set(
+                "lease_state",
+                "The state of a TSU's lease.",
+                &["tsu"],
+            )?,
+            clock_bound: metrics.gauge_vec(
+                "clock_bound_seconds",
+                "Upper bound of |TSU clock - UTC|, from the last probe.",
+                &["tsu"],
+            )?,
+            tsu_connected: metrics.int_gauge_vec(
+                "tsu_connected",
+                "1 while the TSU is connected and admitted.",
+                &["tsu"],
+            )?,
+            source_state: metrics.state_set(
+                "source_state",
+                "What is to be said of a source.",
+                &["source"],
+            )?,
+            source_offset: metrics.gauge_vec(
+                "source_offset_seconds",
+                "Source minus the monitor's system clock; positive when the source is ahead.",
+                &["source"],
+            )?,
+            source_uncertainty: metrics.gauge_vec(
+                "source_uncertainty_seconds",
+                "Half-width of the source's interval.",
+                &["source"],
+            )?,
+            utc_known: metrics.int_gauge("utc_known", "1 while enough laboratories agree.")?,
+            utc_bound: metrics.gauge(
+                "utc_bound_seconds",
+                "Half-width of the fused interval when UTC was last known.",
+            )?,
+            lease_endings,
+            leases_granted,
+            metrics,
+        })
+    }
+
+    /// The registry, to be served.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        self.metrics.registry()
+    }
+
+    /// A lease was granted or renewed.
+    pub fn granted(&self, tsu: &TsuId) {
+        self.leases_granted.with_label_values(&[tsu.as_str()]).inc();
+    }
+
+    /// A lease ended.
+    pub fn ended(&self, tsu: &TsuId, cause: EndingCause) {
+        self.lease_endings.with_label_values(&[tsu.as_str(), cause.label()]).inc();
+    }
+
+    /// Shows a ward.
+    pub fn ward(&self, ward: &Ward) {
+        let labels = [ward.rules().tsu.as_str()];
+        self.lease_state.set(&labels, ward.state());
+        self.tsu_connected.with_label_values(&labels).set(ward.is_connected().into());
+        let bound = ward.verdict().and_then(|verdict| verdict.clock_bound());
+        show(&self.clock_bound, &labels, bound.map(bound_seconds));
+    }
+
+    /// Shows a source: its state, and offset and uncertainty while it has a usable sample.
+    pub fn source(&self, name: &str, state: SourceState, known: Option<(Span, Bound)>) {
+        self.source_state.set(&[name], state);
+        let labels = [name];
+        show(&self.source_offset, &labels, known.map(|(offset, _)| span_seconds(offset)));
+        show(&self.source_uncertainty, &labels, known.map(|(_, bound)| bound_seconds(bound)));
+    }
+
+    /// Shows how well UTC is known, if it is.
+    pub fn utc(&self, half_width: Option<Bound>) {
+        self.utc_known.set(half_width.is_some().into());
+        if let Some(bound) = half_width {
+            self.utc_bound.set(bound_seconds(bound));
+        }
+    }
+}
+
+fn show(gauge: &GaugeVec, labels: &[&str], value: Option<f64>) {
+    match value {
+        Some(value) => gauge.with_label_values(labels).set(value),
+        // An error says that it was not there: just as wanted.
+        None => drop(gauge.remove_label_values(labels)),
+    }
+}
+
+/// Seconds, for display.
+#[must_use]
+pub fn span_seconds(span: Span) -> f64 {
+    span.as_nanos() as f64 / 1e9
+}
+
+/// Seconds, for display.
+#[must_use]
+pub fn bound_seconds(bound: Bound) -> f64 {
+    bound.as_nanos() as f64 / 1e9
+}

@@ -1,0 +1,164 @@
+//! Asks the plain NTP sources.
+//!
+//! Every source has a task of its own, so that a slow one delays nobody. Every poll has a socket
+//! of its own, and so a port that nobody could guess beforehand.
+
+use std::io;
+use std::time::Duration;
+
+use chronolease_core::time::{Timestamp, Utc};
+use chronolease_net::random;
+use chronolease_sys::Clocks;
+use tokio::net::{ToSocketAddrs, UdpSocket, lookup_host};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::core::ntp::exchange::{Caps, Exchange, Meaning, Refused, SourceSample};
+use crate::core::ntp::packet::{NtpTimestamp, Packet};
+use crate::core::sources::backoff::Backoff;
+use crate::core::sources::{Epoch, PollResult, Report};
+
+/// The longest wait before a source's first poll; it spreads sources that start together.
+const PHASE_MAX: Duration = Duration::from_millis(250);
+
+/// A server to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its name in logs.
+    pub name: String,
+    /// `host:port`, the host being a name, an IPv4 address or an IPv6 address in brackets. A name
+    /// is looked up for every poll.
+    pub address: String,
+    /// What is asked of its answers.
+    pub caps: Caps,
+    /// From one request to the next.
+    pub poll: Duration,
+    /// How long one poll may take, the name look-up included.
+    pub timeout: Duration,
+}
+
+/// What all pollers share.
+#[derive(Clone, Debug)]
+pub struct Pollers {
+    /// The clocks of this box.
+    pub clocks: Clocks,
+    /// Settles the NTP era.
+    pub pivot: Timestamp<Utc>,
+    /// The present epoch. A change abandons the exchanges in flight and polls afresh at once; when
+    /// the sender is dropped the pollers stop.
+    pub epoch: watch::Receiver<Epoch>,
+    /// Where the results go. When the receiver is dropped the pollers stop.
+    pub reports: mpsc::Sender<Report>,
+    /// Stops the pollers.
+    pub stop: CancellationToken,
+}
+
+impl Pollers {
+    /// Starts one task per target. A report names its source by the position in `targets`.
+    #[must_use]
+    pub fn spawn(&self, targets: Vec<Target>) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for (source, target) in targets.into_iter().enumerate() {
+            let (shared, stop) = (self.clone(), self.stop.clone());
+            tasks.spawn(async move {
+                stop.run_until_cancelled(shared.poll_epochs(source, &target)).await;
+            });
+        }
+        tasks
+    }
+
+    /// Polls until nobody is interested any more, starting over with each new epoch.
+    async fn poll_epochs(self, source: usize, target: &Target) {
+        let Self { clocks, pivot, mut epoch, reports, stop: _ } = self;
+        let mut backoff = Backoff::new();
+        loop {
+            let began_in = *epoch.borrow_and_update();
+            let polling = async {
+                sleep(phase(target.poll)).await;
+                loop {
+                    let next = sleep(target.poll);
+                    let result = poll(target, clocks, pivot).await;
+                    backoff.record(&result);
+                    let report = Report { source, epoch: began_in, result };
+                    if reports.send(report).await.is_err() {
+                        return;
+                    }
+                    next.await;
+                    sleep(backoff.extra(target.poll)).await;
+                }
+            };
+            tokio::select! {
+                changed = epoch.changed() => if changed.is_err() { return },
+                () = polling => return,
+            }
+        }
+    }
+}
+
+/// A random wait below an eighth of the interval.
+fn phase(poll: Duration) -> Duration {
+    let most = (poll / 8).min(PHASE_MAX);
+    most.saturating_mul(u32::from(random::bytes::<1>()[0])) / 256
+}
+
+/// Asks once.
+async fn poll(target: &Target, clocks: Clocks, pivot: Timestamp<Utc>) -> PollResult {
+    let result = match timeout(target.timeout, exchange(target, clocks, pivot)).await {
+        Ok(Ok(Ok(sample))) => PollResult::Sample(sample),
+        Ok(Ok(Err(refused))) => PollResult::Refused(refused),
+        Ok(Err(error)) => PollResult::Failed(error.to_string()),
+        Err(_elapsed) => PollResult::NoAnswer,
+    };
+    tracing::debug!(source = target.name, ?result, "polled");
+    result
+}
+
+/// One request, and whatever comes in until something answers it.
+async fn exchange(
+    target: &Target,
+    clocks: Clocks,
+    pivot: Timestamp<Utc>,
+) -> io::Result<Result<SourceSample, Refused>> {
+    let socket = connect(&target.address).await?;
+    let nonce = NtpTimestamp::from_bits(u64::from_be_bytes(random::bytes()));
+    let request = Packet::request(nonce).to_bytes();
+    let exchange = Exchange::new(nonce, clocks.raw());
+    socket.send(&request).await?;
+    // The kernel cuts off what does not fit, and nothing after the header is looked at.
+    let mut datagram = [0; Packet::LEN];
+    loop {
+        let length = socket.recv(&mut datagram).await?;
+        let received = clocks.raw();
+        match exchange.complete(&datagram[..length], received, &target.caps, pivot) {
+            Err(refused) if refused.meaning() == Meaning::Ignored => {
+                tracing::debug!(source = target.name, reason = refused.label(), "not an answer");
+            }
+            outcome => return Ok(outcome),
+        }
+    }
+}
+
+/// A fresh socket on a random port that hears the server alone, on the first of its addresses that
+/// this box has a route to.
+async fn connect(address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for server in lookup_host(address).await? {
+        let local = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        match bind_and_connect(local, server).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn bind_and_connect(local: &str, server: std::net::SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(local).await?;
+    socket.connect(server).await?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests;

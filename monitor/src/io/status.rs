@@ -1,0 +1,130 @@
+//! What a person may read of the monitor's state: `GET /v1/status`.
+
+use chronolease_core::lease::EndingCause;
+use chronolease_core::sample::Sample;
+use chronolease_net::build;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::metrics::{bound_seconds, span_seconds};
+use crate::core::authority::Ward;
+use crate::core::sources::{Sources, View};
+
+/// The state at one instant. Numbers are for display.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    monitor: String,
+    version: &'static str,
+    /// Milliseconds since 1970 by the monitor's system clock.
+    system_clock_unix_ms: i64,
+    utc: UtcStatus,
+    sources: Vec<SourceStatus>,
+    tsus: Vec<TsuStatus>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct UtcStatus {
+    known: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why_not: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct SourceStatus {
+    name: String,
+    laboratory: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncertainty_s: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct TsuStatus {
+    id: String,
+    state: &'static str,
+    connected: bool,
+    lease_sequence: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_bound_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latched_by: Option<&'static str>,
+}
+
+/// Where the engine leaves the newest status.
+#[derive(Debug)]
+pub struct StatusWriter {
+    monitor: String,
+    newest: watch::Sender<Option<Status>>,
+}
+
+impl StatusWriter {
+    /// A place for the status of the monitor `id`, and the end that reads it.
+    #[must_use]
+    pub fn new(id: &str) -> (Self, watch::Receiver<Option<Status>>) {
+        let (newest, reader) = watch::channel(None);
+        (Self { monitor: id.to_owned(), newest }, reader)
+    }
+
+    /// Leaves what is known at `now`.
+    pub fn write<'a>(
+        &self,
+        now: &Sample,
+        sources: &Sources,
+        view: &View,
+        wards: impl Iterator<Item = &'a Ward>,
+    ) {
+        let status = Status::of(&self.monitor, now, sources, view, wards);
+        self.newest.send_replace(Some(status));
+    }
+}
+
+impl Status {
+    fn of<'a>(
+        monitor: &str,
+        now: &Sample,
+        sources: &Sources,
+        view: &View,
+        wards: impl Iterator<Item = &'a Ward>,
+    ) -> Self {
+        let source = |(index, source): (usize, &crate::core::sources::Source)| {
+            let shown = sources.shown(index, now.raw_after, now.real);
+            SourceStatus {
+                name: source.name.clone(),
+                laboratory: source.group.clone(),
+                state: view.states[index].label(),
+                offset_s: shown.map(|(offset, _)| span_seconds(offset)),
+                uncertainty_s: shown.map(|(_, bound)| bound_seconds(bound)),
+            }
+        };
+        Self {
+            monitor: monitor.to_owned(),
+            version: build::LONG_VERSION,
+            system_clock_unix_ms: now.real.as_unix_nanos() / 1_000_000,
+            utc: UtcStatus {
+                known: view.utc.is_ok(),
+                bound_s: view.utc.ok().map(|utc| bound_seconds(utc.half_width())),
+                why_not: view.utc.err().map(|why| why.to_string()),
+            },
+            sources: sources.sources().enumerate().map(source).collect(),
+            tsus: wards.map(TsuStatus::of).collect(),
+        }
+    }
+}
+
+impl TsuStatus {
+    fn of(ward: &Ward) -> Self {
+        let bound = ward.verdict().and_then(|verdict| verdict.clock_bound());
+        Self {
+            id: ward.rules().tsu.to_string(),
+            state: ward.state().label(),
+            connected: ward.is_connected(),
+            lease_sequence: ward.record().sequence.as_u64(),
+            clock_bound_s: bound.map(bound_seconds),
+            latched_by: ward.record().latch.map(EndingCause::label),
+        }
+    }
+}

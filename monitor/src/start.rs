@@ -1,0 +1,273 @@
+//! Puts the monitor together from its configuration, and runs it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chronolease_core::id::TsuId;
+use chronolease_core::time::{Bound, Ppb};
+use chronolease_net::build;
+use chronolease_net::daemon::DaemonError;
+use chronolease_net::keys::EvidenceSigner;
+use chronolease_net::observe::{Health, Observer};
+use chronolease_net::tls::{self, Accepted, Identity, TlsListener};
+use chronolease_net::{durable, shutdown};
+use chronolease_sys::Clocks;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::core::authority::{Rearm, Record, Ward};
+use crate::core::continuity::Continuity;
+use crate::core::ntp::PIVOT;
+use crate::core::sources::{Report, Rules, Source, Sources};
+use crate::io::admin::Admin;
+use crate::io::engine::{Engine, Input, Slot};
+use crate::io::link::{Links, Registered};
+use crate::io::metrics::MonitorMetrics;
+use crate::io::ntp::{Pollers, Target};
+use crate::io::status::StatusWriter;
+
+/// The loop counts as stalled when it has not come round for this long.
+const STALL_LIMIT: Bound = Bound::from_millis(5_000);
+
+/// How long the last messages to the TSUs may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How much may wait for the engine.
+const INPUTS_MAX: usize = 256;
+
+/// The configuration with the files that it names, loaded and found to fit together.
+pub struct Monitor {
+    config: Config,
+    identity: Identity,
+    evidence: EvidenceSigner,
+    clocks: Clocks,
+    is_virtual: bool,
+    records: Vec<Record>,
+}
+
+impl Monitor {
+    /// Loads what the configuration names.
+    ///
+    /// # Errors
+    /// [`DaemonError`] that names the file and what is wrong with it.
+    pub fn prepare(config: Config) -> Result<Self, DaemonError> {
+        let clocks = Clocks::open().map_err(DaemonError::failed)?;
+        let is_virtual = chronolease_sys::is_virtual();
+        if is_virtual && !config.allow_virtual_monitor {
+            return Err(DaemonError::config(
+                "a hypervisor runs this box, or it cannot be told: box B must not freeze together \
+                 with box A. Set monitor.allow_virtual_monitor = true to run here all the same",
+            ));
+        }
+        let link = &config.link;
+        let identity =
+            Identity::load(&link.certificate_file, &link.key_file).map_err(DaemonError::config)?;
+        let evidence =
+            EvidenceSigner::load(&config.evidence_key_file).map_err(DaemonError::config)?;
+        let read =
+            |rules: &crate::core::authority::Rules| read_record(&config.state_dir, &rules.tsu);
+        let records = config.rules().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { config, identity, evidence, clocks, is_virtual, records })
+    }
+
+    /// Runs until SIGINT or SIGTERM.
+    ///
+    /// # Errors
+    /// [`DaemonError`] when a port is taken or the engine ends on its own.
+    pub async fn run(self) -> Result<(), DaemonError> {
+        let stop = shutdown::on_signal().map_err(DaemonError::failed)?;
+        let observer = Observer::bind(self.config.metrics).await.map_err(|e| {
+            DaemonError::failed(format!("metrics.listen {}: {e}", self.config.metrics))
+        })?;
+        let tsu_pins = self.config.wards.iter().flat_map(|ward| ward.pins.clone());
+        let links = self.listen("link.listen", self.config.link.listen, tsu_pins.collect()).await?;
+        let person_pins = self.config.persons.iter().flat_map(|person| person.pins.clone());
+        let admin = self.listen("admin.listen", self.config.admin, person_pins.collect()).await?;
+
+        let tsus: Vec<TsuId> = self.config.rules().map(|rules| rules.tsu.clone()).collect();
+        let metrics = MonitorMetrics::new(&tsus, self.is_virtual).map_err(DaemonError::failed)?;
+        let registry = metrics.registry();
+        let health = Health::new(self.clocks, STALL_LIMIT);
+        let (status, status_reader) = StatusWriter::new(&self.config.id);
+        let (inputs, inputs_in) = mpsc::channel(INPUTS_MAX);
+        self.announce();
+
+        let ended = CancellationToken::new();
+        let sources = self.sources();
+        let (epoch, epochs) = watch::channel(sources.epoch());
+        self.poll(epochs, inputs.clone(), ended.clone());
+        let tracker = TaskTracker::new();
+        let links = Links {
+            tracker: tracker.clone(),
+            listener: links,
+            registered: self.registered(),
+            clocks: self.clocks,
+            engine: inputs,
+        };
+        tokio::spawn(links.run(ended.clone()));
+        let persons = Admin::new(&self.config.persons, status_reader);
+        tokio::spawn(persons.run(admin, ended.clone()));
+        tokio::spawn(observer.run(registry, health.clone(), ended.clone()));
+        let engine = Engine {
+            clocks: self.clocks,
+            sources,
+            continuity: Continuity::default(),
+            epoch,
+            slots: self.slots(),
+            evidence: self.evidence,
+            inputs: inputs_in,
+            metrics,
+            status,
+            health,
+        };
+        let finished = tokio::spawn(engine.run(stop.clone())).await;
+        ended.cancel();
+        // The engine is gone and with it its end of every connection: what it said last is sent,
+        // then they close.
+        tracker.close();
+        if tokio::time::timeout(LAST_WORDS, tracker.wait()).await.is_err() {
+            warn!(open = tracker.len(), "some TSUs may not have heard of their revocation");
+        }
+        if finished.is_err() || !stop.is_cancelled() {
+            return Err(DaemonError::failed("the engine ended"));
+        }
+        info!("stopped");
+        Ok(())
+    }
+
+    async fn listen(
+        &self,
+        key: &str,
+        address: std::net::SocketAddr,
+        accepted: Accepted,
+    ) -> Result<TlsListener, DaemonError> {
+        let tls = tls::server_config(&self.identity, accepted).map_err(DaemonError::failed)?;
+        TlsListener::bind(address, tls)
+            .await
+            .map_err(|e| DaemonError::failed(format!("{key} {address}: {e}")))
+    }
+
+    fn sources(&self) -> Sources {
+        let config = &self.config.sources;
+        let servers = config
+            .servers
+            .iter()
+            .map(|server| Source { name: server.name.clone(), group: server.laboratory.clone() });
+        let rho = self.config.rules().map(|rules| rules.limits.rho).max();
+        let rho = rho.unwrap_or(Ppb::from_ppm(100));
+        let rules = Rules { faults: config.faults, rho, age_max: config.age_max };
+        Sources::new(servers.collect(), rules)
+    }
+
+    fn poll(
+        &self,
+        epoch: watch::Receiver<crate::core::sources::Epoch>,
+        inputs: mpsc::Sender<Input>,
+        stop: CancellationToken,
+    ) {
+        let config = &self.config.sources;
+        let targets = config.servers.iter().map(|server| Target {
+            name: server.name.clone(),
+            address: server.address.clone(),
+            caps: config.caps,
+            poll: config.poll,
+            timeout: config.timeout,
+        });
+        let (reports, mut reported) = mpsc::channel::<Report>(INPUTS_MAX);
+        let pollers = Pollers { clocks: self.clocks, pivot: PIVOT, epoch, reports, stop };
+        pollers.spawn(targets.collect()).detach_all();
+        tokio::spawn(async move {
+            while let Some(report) = reported.recv().await {
+                if inputs.send(Input::Polled(report)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn registered(&self) -> Arc<[Registered]> {
+        let wards = self.config.wards.iter();
+        wards.map(|w| Registered { tsu: w.rules.tsu.clone(), pins: w.pins.clone() }).collect()
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        let now = self.clocks.raw();
+        let slot = |(rules, record): (&crate::core::authority::Rules, &Record)| {
+            let ward = Ward::new(rules.clone(), record.clone(), now);
+            Slot::new(ward, record_file(&self.config.state_dir, &rules.tsu))
+        };
+        self.config.rules().zip(&self.records).map(slot).collect()
+    }
+
+    /// Says what runs, and what this build does not guard against yet.
+    fn announce(&self) {
+        info!(
+            monitor = self.config.id,
+            version = build::LONG_VERSION,
+            sources = self.config.sources.servers.len(),
+            tsus = self.config.wards.len(),
+            "starting"
+        );
+        warn!(
+            "this build has no NTS, no PPS, no clock reader, no leap seconds, no witness and no \
+               evidence log yet; of its own continuity it sees suspension alone"
+        );
+        warn!("all sources are plain NTP: one attacker on the path may own every one of them");
+        if cfg!(feature = "negative-control") {
+            warn!("NEGATIVE CONTROL: every clock is found good; tokens may be wrong");
+        }
+        if self.is_virtual {
+            warn!("a hypervisor runs this box (monitor.allow_virtual_monitor)");
+        }
+        for (rules, record) in self.config.rules().zip(&self.records) {
+            if let Some(cause) = record.latch {
+                warn!(tsu = %rules.tsu, %cause, "latched since before this start");
+            }
+            if rules.rearm == Rearm::TwoPersons {
+                warn!(tsu = %rules.tsu, "a latched cause will stay: this build has no way for two \
+                       persons to reset it yet");
+            }
+        }
+    }
+}
+
+fn record_file(state_dir: &Path, tsu: &TsuId) -> std::path::PathBuf {
+    state_dir.join(format!("{tsu}.ward"))
+}
+
+/// Writes the first record of a new TSU.
+///
+/// # Errors
+/// [`DaemonError`] when the TSU is not configured, has a record already, or it cannot be written.
+pub fn commission(config: &Config, tsu: &str) -> Result<(), DaemonError> {
+    let Some(rules) = config.rules().find(|rules| rules.tsu.as_str() == tsu) else {
+        return Err(DaemonError::config(format!("no [[tsu]] of the configuration is {tsu:?}")));
+    };
+    let file = record_file(&config.state_dir, &rules.tsu);
+    let failed = |what: String| DaemonError::failed(format!("{}: {what}", file.display()));
+    if durable::read_if_present(&file).map_err(|e| failed(e.to_string()))?.is_some() {
+        return Err(failed("there is a record already; it is left as it is".to_owned()));
+    }
+    durable::write_atomically(&file, Record::default().to_text().as_bytes())
+        .map_err(|e| failed(e.to_string()))
+}
+
+/// A record that is gone or unreadable is never taken for a new one: it may have held a latch.
+fn read_record(state_dir: &Path, tsu: &TsuId) -> Result<Record, DaemonError> {
+    let file = record_file(state_dir, tsu);
+    let failed = |what: String| DaemonError::failed(format!("{}: {what}", file.display()));
+    let Some(bytes) = durable::read_if_present(&file).map_err(|e| failed(e.to_string()))? else {
+        return Err(failed(format!(
+            "there is no record. One that was lost may have held a latch. Only for a TSU that never \
+             had one, write the first: chronolease-monitor --config FILE commission {tsu}"
+        )));
+    };
+    let text = String::from_utf8(bytes).map_err(|e| failed(e.to_string()))?;
+    Record::parse(&text).map_err(|e| {
+        failed(format!("damaged ({e}). It may have held a latch, so the monitor does not start"))
+    })
+}
