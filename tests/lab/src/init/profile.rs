@@ -1,0 +1,205 @@
+//! The configuration files of a lab, every value spelt out.
+
+use super::accuracy::Accuracy;
+use super::files::MARKER;
+use super::pki::Pins;
+use crate::layout::{Ports, ROLES};
+
+/// ETSI's best practices policy for time-stamps (EN 319 421 5.2).
+const POLICY: &str = "0.4.0.2023.1.1";
+
+/// The sources and their control listener.
+pub(super) fn lab_toml(ports: Ports) -> String {
+    let mut text = format!(
+        r#"{MARKER}
+
+# Where the knobs of the sources are turned: GET /sources, PUT /sources/NAME.
+[control]
+listen = "{}"
+"#,
+        ports.control()
+    );
+    for (source, listen) in ports.sources() {
+        text.push_str(&format!(
+            r#"
+[[source]]
+name = "{}"
+listen = "{listen}"
+"#,
+            source.name
+        ));
+    }
+    text
+}
+
+/// Box A.
+pub(super) fn tsu_toml(ports: Ports, accuracy: Accuracy, pins: &Pins) -> String {
+    format!(
+        r#"# The TSU of a lab, box A. Paths start at this file's directory.
+
+[tsu]
+id = "tsu-1"
+mode = "leased"
+# A lab may run on a virtual machine, where no lease alone can bear the promise.
+allow_unwitnessed_vm = true
+
+# Where clients ask for tokens.
+[http]
+listen = "{http}"
+
+# What the tokens say.
+[token]
+policy = "{POLICY}"
+accepted_policies = []
+
+# The limits within which a lease lets the clock issue. They must agree with the monitor's.
+[lease]
+accuracy = "{accuracy}"
+grant_within = "{grant_within}"
+guard = "5ms"
+bracket = "1ms"
+rho_ppm = 100
+ttl = "3s"
+
+# The signing key. A key in a file is for evaluation only.
+[signer]
+kind = "file"
+key_file = "pki/tsu.key"
+certificate_file = "pki/tsu.pem"
+chain_files = []
+slots = 2
+
+# The way to the monitor.
+[link]
+monitor = "{link}"
+certificate_file = "pki/nodes/tsu.pem"
+key_file = "pki/nodes/tsu.key"
+monitor_spki_sha256 = ["{monitor_pin}"]
+monitor_evidence_key_file = "pki/evidence/monitor.pub"
+
+# Metrics and health.
+[metrics]
+listen = "{metrics}"
+
+[log]
+level = "info"
+"#,
+        http = ports.tsu_http(),
+        grant_within = accuracy.grant_within(),
+        link = ports.link(),
+        monitor_pin = pins.monitor,
+        metrics = ports.tsu_metrics(),
+    )
+}
+
+/// Box B.
+pub(super) fn monitor_toml(ports: Ports, accuracy: Accuracy, pins: &Pins) -> String {
+    let mut text = monitor_process(ports);
+    text.push_str(&monitor_sources(ports));
+    text.push_str(&format!(
+        r#"
+# The limits of a lease. They must agree with the TSU's.
+[lease]
+accuracy = "{accuracy}"
+grant_within = "{grant_within}"
+revoke_beyond = "{revoke_beyond}"
+guard = "5ms"
+bracket = "1ms"
+rho_ppm = 100
+ttl = "3s"
+probe = "1s"
+good_probes = 5
+hold = "3s"
+hold_latched = "5s"
+rearm = "automatic"
+
+# The wards.
+[[tsu]]
+id = "tsu-1"
+spki_sha256 = ["{tsu_pin}"]
+policy = "{POLICY}"
+"#,
+        grant_within = accuracy.grant_within(),
+        revoke_beyond = accuracy.revoke_beyond(),
+        tsu_pin = pins.tsu,
+    ));
+    text.push_str("\n# Who may ask and act.\n");
+    let persons = ROLES.iter().zip(&pins.persons).map(|(role, pin)| {
+        format!(
+            r#"[[person]]
+name = "{role}"
+role = "{role}"
+spki_sha256 = ["{pin}"]
+"#
+        )
+    });
+    text.push_str(&persons.collect::<Vec<_>>().join("\n"));
+    text
+}
+
+fn monitor_process(ports: Ports) -> String {
+    format!(
+        r#"# The monitor of a lab, box B. Paths start at this file's directory.
+
+[monitor]
+id = "monitor-1"
+state_dir = "state/monitor"
+# A lab may run on a virtual machine.
+allow_virtual_monitor = true
+
+# Where TSUs connect.
+[link]
+listen = "{link}"
+certificate_file = "pki/nodes/monitor.pem"
+key_file = "pki/nodes/monitor.key"
+
+# The key that signs leases.
+[evidence]
+key_file = "pki/evidence/monitor.key"
+
+# Where operators connect.
+[admin]
+listen = "{admin}"
+
+# Metrics and health.
+[metrics]
+listen = "{metrics}"
+
+[log]
+level = "info"
+"#,
+        link = ports.link(),
+        admin = ports.admin(),
+        metrics = ports.monitor_metrics(),
+    )
+}
+
+fn monitor_sources(ports: Ports) -> String {
+    let mut text = String::from(
+        r#"
+# What a source must be like to be heard, and how many of them may lie.
+[sources]
+faults = 1
+poll = "1s"
+timeout = "500ms"
+age_max = "4s"
+delay_max = "200ms"
+root_distance_max = "50ms"
+reference_age_max = "1h"
+stratum_max = 4
+authenticated = "mixed"
+"#,
+    );
+    for (source, address) in ports.sources() {
+        text.push_str(&format!(
+            r#"
+[[source]]
+name = "{}"
+laboratory = "{}"
+address = "{address}"
+"#,
+            source.name, source.laboratory
+        ));
+    }
+    text
+}
