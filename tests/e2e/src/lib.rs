@@ -1,1 +1,30 @@
-//! stub
+//! The harness of the end-to-end tests: whole boxes, run with the binaries that are shipped.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`bins`] | which binaries run, and that they are of the sources under test |
+//! | [`ports`] | a port base that no other test uses |
+//! | [`process`] | one child process: started, asked to stop, killed, its log |
+//! | [`rig`] | a lab directory, time sources, a monitor and a TSU |
+//! | [`http`] | a client that can also send what no client should |
+//! | [`metrics`] | what Prometheus would read |
+//! | [`tsp`] | requests, tokens, and what a client knows of a token's time |
+//! | [`tools`] | openssl and curl |
+//! | [`wait`] | waiting for a condition |
+//!
+//! A test asserts by panicking, so the harness does too: every function here panics with the reason
+//! when the machine or the programs refuse what the test builds on.
+
+pub mod bins;
+pub mod http;
+pub mod metrics;
+pub mod ports;
+pub mod process;
+pub mod rig;
+pub mod tools;
+pub mod tsp;
+pub mod wait;
+
+pub use bins::{Program, Programs};
+pub use rig::{Options, Rig};
+pub use wait::eventually;

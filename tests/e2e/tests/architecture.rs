@@ -1,0 +1,184 @@
+//! The rules of the layout that no compiler checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use chronolease_core::lease::EndingCause;
+use serde_json::Value;
+
+/// What `shared/core` may depend on: nothing that does I/O, reads clocks or runs tasks.
+const CORE_MAY_USE: [&str; 2] = ["rasn", "thiserror"];
+
+/// The only folder that may hold `unsafe` code and may depend on libc directly.
+const SYS: &str = "shared/sys";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
+}
+
+/// The direct dependencies of every crate of the workspace, development ones left out.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--offline", "--locked", "--no-deps", "--format-version=1"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
+    packages
+        .iter()
+        .map(|package| {
+            let all = package["dependencies"].as_array().expect("dependencies");
+            let normal = all.iter().filter(|d| d["kind"].is_null()).map(name).collect();
+            (name(package), normal)
+        })
+        .collect()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn lines_with(needle: &str, outside: &str) -> Vec<String> {
+    let root = root();
+    let mut found = Vec::new();
+    for path in sources(&root) {
+        let short = path.strip_prefix(&root).expect("below the root").display().to_string();
+        if short.starts_with(outside) || short == file!() {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a source file");
+        let hits = text.lines().enumerate().filter(|(_, line)| line.contains(needle));
+        found.extend(hits.map(|(index, line)| format!("{short}:{}: {line}", index + 1)));
+    }
+    found
+}
+
+#[test]
+fn the_core_depends_on_nothing_that_does_io() {
+    let core = &dependencies()["chronolease-core"];
+    let allowed: BTreeSet<String> = CORE_MAY_USE.map(str::to_owned).into();
+    assert_eq!(*core, allowed, "shared/core must stay pure; see CORE_MAY_USE");
+}
+
+#[test]
+fn system_calls_are_made_in_one_crate() {
+    for (package, dependencies) in dependencies() {
+        let may = ["chronolease-sys", "chronolease-clock-ban"].contains(&package.as_str());
+        for low in ["libc", "nix"] {
+            assert!(may || !dependencies.contains(low), "{package} depends on {low}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_lives_in_one_crate() {
+    assert_eq!(lines_with("unsafe {", SYS), Vec::<String>::new());
+    assert_eq!(lines_with("unsafe fn", SYS), Vec::<String>::new());
+}
+
+#[test]
+fn cores_know_no_runtime_and_no_clocks() {
+    let root = root();
+    for core in ["tsu/src/core", "monitor/src/core", "shared/core/src"] {
+        for path in sources(&root.join(core)) {
+            // Tests may need a folder or a peer; the code may not.
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            if name == "tests.rs" || name == "testing.rs" {
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a source file");
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for forbidden in
+                ["tokio::", "std::fs", "std::net", "chronolease_sys", "std::sync::Mutex"]
+            {
+                assert!(!code.contains(forbidden), "{} uses {forbidden}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_test_is_switched_off() {
+    assert_eq!(lines_with("#[ignore", "target"), Vec::<String>::new());
+}
+
+#[test]
+fn files_stay_small_enough_to_read() {
+    const LINES_MAX: usize = 450;
+    let root = root();
+    let long: Vec<String> = sources(&root)
+        .iter()
+        .filter_map(|path| {
+            let lines = fs::read_to_string(path).expect("a source file").lines().count();
+            (lines > LINES_MAX).then(|| format!("{}: {lines} lines", path.display()))
+        })
+        .collect();
+    assert_eq!(long, Vec::<String>::new(), "look for the room hidden in them");
+}
+
+/// The safety page names, for each assumption, the test that would fail without it.
+#[test]
+fn every_test_that_the_safety_page_names_exists() {
+    let root = root();
+    let page = fs::read_to_string(root.join("docs/safety.md")).expect("the safety page");
+    let quoted = page.lines().filter(|line| line.starts_with('|')).flat_map(|l| l.split('`'));
+    let named: BTreeSet<&str> = quoted.filter_map(|text| Some(text.rsplit_once("::")?.1)).collect();
+    assert!(named.len() > 20, "the table of assumptions is gone");
+    let code: String = sources(&root)
+        .iter()
+        .map(|path| fs::read_to_string(path).expect("a source file"))
+        .collect();
+    let missing: Vec<&&str> =
+        named.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "named in docs/safety.md, but not there: {missing:?}");
+}
+
+fn pages() -> Vec<PathBuf> {
+    let docs = root().join("docs");
+    let entries =
+        fs::read_dir(docs).expect("the book").map(|entry| entry.expect("an entry").path());
+    let pages = entries.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.chain([root().join("README.md")]).collect()
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut broken = Vec::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("a page");
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let file = target.split('#').next().unwrap_or_default();
+            if !page.parent().expect("a folder").join(file).exists() {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+#[test]
+fn every_cause_that_ends_a_lease_is_documented() {
+    for page in ["docs/protocol.md", "docs/operations.md"] {
+        let text = fs::read_to_string(root().join(page)).expect("a page");
+        for cause in EndingCause::ALL {
+            let label = format!("`{}`", cause.label());
+            assert!(text.contains(&label), "{page} does not explain {label}");
+        }
+    }
+}

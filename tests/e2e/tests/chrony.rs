@@ -1,0 +1,71 @@
+//! A real chronyd as one of the sources: the monitor's codec against one that nobody here wrote.
+
+use std::fs;
+use std::path::PathBuf;
+
+use chronolease_e2e::process::Process;
+use chronolease_e2e::{Options, Rig};
+use serde_json::json;
+
+const CHRONYD: &str = "/usr/sbin/chronyd";
+
+#[test]
+fn chronyd_serves_as_a_source_that_a_lease_rests_on() {
+    let mut rig = Rig::prepared(&Options::default());
+    let _chronyd = start_chronyd(&rig);
+    hear_chronyd_as_inrim(&rig);
+    rig.start_sources();
+    // Three of five are left, the fewest that may decide: without chronyd there is no lease.
+    rig.turn("metas", &json!({"drop": true}));
+    rig.turn("sp", &json!({"drop": true}));
+    rig.start_monitor();
+    rig.start_tsu();
+    rig.wait_for_lease();
+    for (source, state) in [("inrim", "ok"), ("metas", "unreachable"), ("sp", "unreachable")] {
+        rig.wait_for_source(source, state);
+    }
+    let answer = rig.client().ask();
+    assert!(answer.token().is_some(), "{answer:?}");
+    // chronyd serves the very clock that the monitor measures it against.
+    let metrics = rig.monitor_metrics();
+    let [offset, bound] = ["offset", "uncertainty"].map(|what| {
+        let name = format!("chronolease_monitor_source_{what}_seconds");
+        metrics.get(&name, &[("source", "inrim")]).expect("it is known")
+    });
+    assert!(bound > 0.0 && bound < 0.25, "{bound}");
+    assert!(offset.abs() <= bound, "{offset} {bound}");
+}
+
+/// chronyd that serves the system's clock, whatever it says, and leaves that clock alone (`-x`).
+fn start_chronyd(rig: &Rig) -> Process {
+    let program = PathBuf::from(CHRONYD);
+    assert!(program.is_file(), "{CHRONYD} is missing; `make test` installs it");
+    let file = |name: &str| rig.layout().file(name);
+    let config = file("chrony.conf");
+    let text = format!(
+        "port {}\nbindaddress 127.0.0.1\ncmdport 0\nbindcmdaddress /\nallow 127/8\n\
+         local stratum 1\nuser root\npidfile {}\n",
+        rig.spare_port(),
+        file("chronyd.pid").display()
+    );
+    fs::write(&config, text).expect("the directory is ours");
+    let config = config.to_str().expect("temporary directories have plain names");
+    let log = file("chronyd.log");
+    let mut chronyd = Process::new(program, &["-4", "-U", "-x", "-d", "-f", config], log);
+    chronyd.start_until(|| {
+        if file("chronyd.pid").exists() { Ok(()) } else { Err("no pid file".to_owned()) }
+    });
+    chronyd
+}
+
+fn hear_chronyd_as_inrim(rig: &Rig) {
+    let lab = |(source, address): (chronolease_lab::Laboratory, std::net::SocketAddr)| {
+        (source.name == "inrim").then(|| address.to_string())
+    };
+    let inrim = rig.ports().sources().find_map(lab).expect("it is one of the five");
+    let file = rig.layout().monitor_toml();
+    let text = fs::read_to_string(&file).expect("the lab wrote it");
+    let heard = text.replace(&inrim, &format!("127.0.0.1:{}", rig.spare_port()));
+    assert_ne!(text, heard);
+    fs::write(&file, heard).expect("the directory is ours");
+}

@@ -1,0 +1,206 @@
+//! Configurations that are refused, with every mistake and its place, and those that are not.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use chronolease_e2e::rig::lay_over;
+use chronolease_e2e::tools::{run_with, said};
+use chronolease_e2e::{Options, Program, Programs, Rig};
+
+/// EX_CONFIG of sysexits.h.
+const EX_CONFIG: i32 = 78;
+
+/// A daemon with a configuration that can be spoilt.
+struct Daemon {
+    rig: Rig,
+    program: Program,
+    name: &'static str,
+    good: String,
+}
+
+/// How a run ended.
+struct Ended {
+    code: Option<i32>,
+    said: String,
+}
+
+/// What stands in place of what, and the key and words that the refusal must hold. The place is
+/// that of the new text's first key.
+type Mistake<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+impl Daemon {
+    fn both() -> [Self; 2] {
+        [(Program::Tsu, "tsu"), (Program::Monitor, "monitor")].map(|(program, name)| {
+            let rig = Rig::prepared(&Options::default());
+            let good = fs::read_to_string(rig.layout().file(&format!("{name}.toml")));
+            Self { rig, program, name, good: good.expect("the lab wrote it") }
+        })
+    }
+
+    fn file(&self) -> PathBuf {
+        self.rig.layout().file(&format!("{}.toml", self.name))
+    }
+
+    /// Runs it on its configuration file with these arguments and variables.
+    fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+        let program = Programs::Release.path(self.program);
+        let program = program.to_str().expect("programs have plain names");
+        let file = self.file();
+        let config = file.to_str().expect("temporary directories have plain names");
+        let arguments = [&["--config", config], arguments].concat();
+        let output = run_with(self.rig.layout().dir(), program, &arguments, environment);
+        Ended { code: output.status.code(), said: said(&output) }
+    }
+
+    /// Expects that it refuses its configuration, checking or starting, in the same words.
+    fn refusal(&self, environment: &[(&str, &str)]) -> String {
+        let checked = self.run(&["--check-config"], environment);
+        assert_eq!(checked.code, Some(EX_CONFIG), "{}", checked.said);
+        let started = self.run(&[], environment);
+        assert_eq!(started.code, Some(EX_CONFIG), "{}", started.said);
+        assert_eq!(checked.said, started.said);
+        checked.said
+    }
+
+    /// Makes all of these mistakes at once and expects to be told of each, and of no other.
+    fn expect_told(&self, mistakes: &[Mistake<'_>]) {
+        let mut text = self.good.clone();
+        for (old, new, ..) in mistakes {
+            assert_eq!(text.matches(old).count(), 1, "{old} is to stand there once");
+            text = text.replace(old, new);
+        }
+        fs::write(self.file(), &text).expect("the directory is ours");
+        let told = self.refusal(&[]);
+        for (_, new, key, words) in mistakes {
+            let name = key.rsplit('.').next().unwrap_or(key);
+            let start = text.find(new).expect("it was put there");
+            let offset = start + new.find(name).expect("the key stands in the new text");
+            let line = line_at(&text, offset);
+            let place = format!("{}:{line}:1: {key}: ", self.file().display());
+            let mut lines = told.lines();
+            let found = lines.any(|line| line.contains(&place) && line.contains(words));
+            assert!(found, "{place}... {words}\nis not in:\n{told}");
+        }
+        let plural = if mistakes.len() == 1 { "" } else { "s" };
+        let count = format!("{} error{plural} in the configuration", mistakes.len());
+        assert!(told.contains(&count), "{count}:\n{told}");
+        fs::write(self.file(), &self.good).expect("the directory is ours");
+    }
+}
+
+/// The line, from 1, that `offset` lies in.
+fn line_at(text: &str, offset: usize) -> usize {
+    1 + text[..offset].matches('\n').count()
+}
+
+/// The tolerances of a lab at an accuracy that they do not fit.
+const BUDGET: Mistake<'static> = (
+    "accuracy = \"500ms\"",
+    "accuracy = \"130ms\"",
+    "lease.accuracy",
+    "E0 + G + rho*TTL + 2*beta + resolution = 125ms + 5ms + 300us + 2ms + 1ms = 133.3ms, more than \
+     the accuracy of 130ms",
+);
+
+#[test]
+fn every_mistake_is_told_with_its_place() {
+    let [tsu, monitor] = Daemon::both();
+    let tsu_mistakes: [Mistake<'_>; 4] = [
+        ("[http]\n", "[http]\ncolour = 1\n", "http.colour", "unknown key"),
+        (
+            "key_file = \"pki/tsu.key\"",
+            "key_file = \"pki/no.key\"",
+            "signer.key_file",
+            "pki/no.key",
+        ),
+        BUDGET,
+        ("mode = \"leased\"", "mode = \"witnessed\"", "tsu.mode", "\"leased\" is the only mode"),
+    ];
+    let monitor_mistakes: [Mistake<'_>; 4] = [
+        ("[sources]\n", "[sources]\nfautls = 1\n", "sources.fautls", "unknown key"),
+        ("key_file = \"pki/evidence/", "key_file = \"pki/no/", "evidence.key_file", "pki/no/"),
+        ("revoke_beyond = \"250ms\"", "revoke_beyond = \"90ms\"", "lease.revoke_beyond", "E_bad"),
+        ("probe = \"1s\"", "probe = \"2s\"", "lease.probe", "2 * 2s = 4s"),
+    ];
+    for (daemon, mistakes) in [(&tsu, &tsu_mistakes), (&monitor, &monitor_mistakes)] {
+        for mistake in mistakes {
+            daemon.expect_told(&[*mistake]);
+        }
+        daemon.expect_told(&mistakes[..3]);
+    }
+    // The monitor's budget breaks at its own tolerance too.
+    let beyond =
+        ("revoke_beyond = \"250ms\"", "revoke_beyond = \"130ms\"", "lease.revoke_beyond", "");
+    let narrow = BUDGET;
+    let text = monitor.good.replace(narrow.0, narrow.1).replace(beyond.0, beyond.1);
+    fs::write(monitor.file(), text).expect("the directory is ours");
+    assert!(monitor.refusal(&[]).contains(narrow.3));
+}
+
+#[test]
+fn a_good_configuration_passes_and_shows_where_its_values_come_from() {
+    for daemon in Daemon::both() {
+        let checked = daemon.run(&["--check-config"], &[]);
+        assert_eq!((checked.code, checked.said.contains("good")), (Some(0), true));
+
+        lay_over(daemon.rig.layout(), daemon.name, "[lease]\nguard = \"4ms\"\n");
+        let prefix = format!("CHRONOLEASE_{}_", daemon.name.to_uppercase());
+        let (bracket, pace) = (format!("{prefix}LEASE__BRACKET"), format!("{prefix}LEASE__TTL"));
+        let shown = daemon.run(&["config", "show"], &[(&bracket, "2ms")]);
+        assert_eq!(shown.code, Some(0), "{}", shown.said);
+        let overlay = daemon.rig.layout().file(&format!("{}.d/overlay.toml", daemon.name));
+        let at = daemon.good.find("accuracy =").expect("it is set");
+        let line = line_at(&daemon.good, at);
+        for expected in [
+            format!("accuracy = \"500ms\" # {}:{line}", daemon.file().display()),
+            format!("guard = \"4ms\" # {}:2", overlay.display()),
+            format!("bracket = \"2ms\" # {bracket}"),
+        ] {
+            assert!(shown.said.lines().any(|l| l == expected), "{expected}\n{}", shown.said);
+        }
+        let told = daemon.refusal(&[(&pace, "soon")]);
+        assert!(told.contains(&format!("{pace}: lease.ttl: ")), "{told}");
+        let unknown = format!("{prefix}LEASE__TTTL");
+        let told = daemon.refusal(&[(&unknown, "3s")]);
+        assert!(told.contains(&format!("{unknown}: lease.tttl: unknown key")), "{told}");
+    }
+}
+
+#[test]
+fn files_that_are_missing_or_unfit_are_named() {
+    for daemon in Daemon::both() {
+        let keys = match daemon.program {
+            Program::Tsu => ["pki/tsu.key", "pki/nodes/tsu.pem", "pki/evidence/monitor.pub"],
+            _ => ["pki/nodes/monitor.key", "pki/nodes/monitor.pem", "pki/evidence/monitor.key"],
+        };
+        for key in keys {
+            let file = daemon.rig.layout().file(key);
+            let kept = fs::read(&file).expect("the lab wrote it");
+            fs::write(&file, "no key at all\n").expect("the directory is ours");
+            let told = daemon.refusal(&[]);
+            assert!(told.contains(&file.display().to_string()), "{key}: {told}");
+            fs::write(&file, kept).expect("the directory is ours");
+        }
+        fs::remove_file(daemon.file()).expect("the lab wrote it");
+        let told = daemon.refusal(&[]);
+        assert!(told.contains(&daemon.file().display().to_string()), "{told}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    for daemon in Daemon::both() {
+        let ports = daemon.rig.ports();
+        let addresses = match daemon.program {
+            Program::Tsu => vec![ports.tsu_http(), ports.tsu_metrics()],
+            _ => vec![ports.link(), ports.admin(), ports.monitor_metrics()],
+        };
+        for address in addresses {
+            let _taken = TcpListener::bind(address).expect("the port is ours");
+            let ended = daemon.run(&[], &[]);
+            assert_eq!(ended.code, Some(1), "{}", ended.said);
+            assert!(ended.said.contains(&address.to_string()), "{address}: {}", ended.said);
+        }
+    }
+}
