@@ -161,6 +161,8 @@ ending_causes! {
     MonitorBreak = 11, "monitor-break", latches: false;
     /// The monitor could not keep its own state on disk.
     StateLost = 12, "state-lost", latches: false;
+    /// A write of the evidence log failed on one of the boxes: it will never be written again.
+    EvidencePoisoned = 13, "evidence-poisoned", latches: true;
 }
 
 impl fmt::Display for EndingCause {

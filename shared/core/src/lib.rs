@@ -12,6 +12,7 @@
 //! | [`judge`] | may a token be built from this sample under this lease? |
 //! | [`fusion`] | UTC as the hull of what enough laboratories agree on |
 //! | [`budget`] | the arithmetic that a configuration must satisfy |
+//! | [`evidence`] | the evidence log's tree, notes and witness |
 //! | [`token`] | the stages a token passes; only the last can leave |
 //! | [`wire`] | the messages between the boxes, in canonical DER |
 #![deny(clippy::float_arithmetic)]
@@ -20,6 +21,7 @@
 compile_error!("the negative control must never be built as a release");
 
 pub mod budget;
+pub mod evidence;
 pub mod fusion;
 pub mod id;
 pub mod interval;

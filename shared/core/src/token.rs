@@ -5,6 +5,7 @@
 //! `T` is what the token will say (the request and its serial number); this module does not look
 //! into it. There is no way to skip a stage, and none to copy a token out of one.
 
+use crate::evidence::LeafIndex;
 use crate::id::LeaseSeq;
 use crate::judge::JudgedSample;
 
@@ -48,12 +49,9 @@ pub struct Releasable {
     der: Vec<u8>,
 }
 
-/// Where a token's intent stands. The evidence log will add its own way here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Record {
-    /// Nowhere: this build keeps no evidence log.
-    Unlogged,
-}
+/// Where a token's intent stands: the leaf of the evidence log, which was durable before this could
+/// be known.
+pub type Record = LeafIndex;
 
 /// By what right a token is released. The witness will add its own way here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +105,12 @@ impl<T> Draft<T> {
 }
 
 impl<T> Judged<T> {
+    /// What the token says.
+    #[must_use]
+    pub const fn content(&self) -> &T {
+        &self.content
+    }
+
     /// The sample the token is built from.
     #[must_use]
     pub const fn judged(&self) -> &JudgedSample {
@@ -144,7 +148,7 @@ impl<T> Witnessed<T> {
     /// What the token says.
     #[must_use]
     pub const fn content(&self) -> &T {
-        &self.token.token.content
+        self.token.token.content()
     }
 
     /// The sample the token is built from.
@@ -176,6 +180,12 @@ impl<T> Witnessed<T> {
 }
 
 impl<T> Signed<T> {
+    /// What the token says.
+    #[must_use]
+    pub const fn content(&self) -> &T {
+        self.token.content()
+    }
+
     /// The sample the token was built from.
     #[must_use]
     pub const fn judged(&self) -> &JudgedSample {
@@ -196,6 +206,12 @@ impl<T> Signed<T> {
 }
 
 impl Releasable {
+    /// The TimeStampToken in DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
     /// The TimeStampToken in DER.
     #[must_use]
     pub fn into_der(self) -> Vec<u8> {

@@ -1,0 +1,255 @@
+//! The grammar of the leaves as rasn types. Ranges and names are checked while these become the
+//! public types.
+
+mod convert;
+
+use rasn::prelude::*;
+
+use super::super::TreeSize;
+use super::super::checkpoint::Checkpoint;
+use super::super::merkle::Hash;
+use super::super::note::KeyName;
+use super::event;
+use crate::fusion::{Faults, NoUtc};
+use crate::id::{self, LeaseSeq};
+use crate::interval;
+use crate::time::{GenTime, RawInstant, Span, Timestamp};
+use crate::wire::WireError;
+use crate::wire::asn1::{Bytes16, Bytes32, Sample, SignedLease, cause, tsu_id};
+
+/// `Leaf ::= SEQUENCE { version, made, event }`
+#[derive(AsnType, Encode, Decode)]
+pub(super) struct Leaf {
+    version: u8,
+    made: Sample,
+    event: Event,
+}
+
+/// The tags from 12 on are reserved; see [`event::Event`].
+#[derive(AsnType, Encode, Decode)]
+#[rasn(choice)]
+enum Event {
+    #[rasn(tag(0))]
+    Started(Started),
+    #[rasn(tag(1))]
+    Stopped(()),
+    #[rasn(tag(2))]
+    ConfigDigest(Bytes32),
+    #[rasn(tag(3))]
+    LeaseGranted(SignedLease),
+    #[rasn(tag(4))]
+    LeaseEnded(LeaseEnded),
+    #[rasn(tag(5))]
+    Round(Round),
+    #[rasn(tag(6))]
+    Verdict(Verdict),
+    #[rasn(tag(7))]
+    Intent(Intent),
+    #[rasn(tag(8))]
+    Issued(SequenceOf<IssuedToken>),
+    #[rasn(tag(9))]
+    PeerCheckpoint(OctetString),
+    #[rasn(tag(10))]
+    TornTail(TornTail),
+    #[rasn(tag(11))]
+    NewEpoch(NewEpoch),
+}
+
+/// `Started ::= SEQUENCE { role, version, build, incarnation [0] OPTIONAL, configDigest }`
+#[derive(AsnType, Encode, Decode)]
+struct Started {
+    role: u8,
+    version: Utf8String,
+    build: Utf8String,
+    #[rasn(tag(0))]
+    incarnation: Option<Bytes16>,
+    config_digest: Bytes32,
+}
+
+/// `LeaseEnded ::= SEQUENCE { tsu, sequence, cause, foundBy [0] OPTIONAL }`
+#[derive(AsnType, Encode, Decode)]
+struct LeaseEnded {
+    tsu: Utf8String,
+    sequence: u64,
+    cause: u8,
+    #[rasn(tag(0))]
+    found_by: Option<Sample>,
+}
+
+/// `Round ::= SEQUENCE { faults, sources SEQUENCE OF SourceReading, utc }`
+#[derive(AsnType, Encode, Decode)]
+struct Round {
+    faults: u32,
+    sources: SequenceOf<SourceReading>,
+    utc: Utc,
+}
+
+/// `SourceReading ::= SEQUENCE { name, group, state, interval [0] OPTIONAL }`
+#[derive(AsnType, Encode, Decode)]
+struct SourceReading {
+    name: Utf8String,
+    group: Utf8String,
+    state: u8,
+    #[rasn(tag(0))]
+    interval: Option<Interval>,
+}
+
+/// `Utc ::= CHOICE { known [0], quorumLost [1], noConsensus [2] }`
+#[derive(AsnType, Encode, Decode)]
+#[rasn(choice, automatic_tags)]
+enum Utc {
+    Known(Interval),
+    QuorumLost(QuorumLost),
+    NoConsensus(NoConsensus),
+}
+
+/// `QuorumLost ::= SEQUENCE { usable, required }`
+#[derive(AsnType, Encode, Decode)]
+struct QuorumLost {
+    usable: u32,
+    required: u32,
+}
+
+/// `NoConsensus ::= SEQUENCE { usable, best, required }`
+#[derive(AsnType, Encode, Decode)]
+struct NoConsensus {
+    usable: u32,
+    best: u32,
+    required: u32,
+}
+
+/// `Interval ::= SEQUENCE { lo, hi }`, in nanoseconds.
+#[derive(AsnType, Encode, Decode)]
+struct Interval {
+    lo: i64,
+    hi: i64,
+}
+
+/// `Verdict ::= SEQUENCE { tsu, sent, received, answer, judgedAt, utcMinusRaw, assessment }`
+#[derive(AsnType, Encode, Decode)]
+struct Verdict {
+    tsu: Utf8String,
+    sent: i64,
+    received: i64,
+    answer: Sample,
+    judged_at: i64,
+    utc_minus_raw: Interval,
+    assessment: Assessment,
+}
+
+/// `Assessment ::= CHOICE { good [0], bad [1], unknown [2], unusable [3] }`
+#[derive(AsnType, Encode, Decode)]
+#[rasn(choice, automatic_tags)]
+enum Assessment {
+    Good(Interval),
+    Bad(Interval),
+    Unknown(Interval),
+    Unusable(()),
+}
+
+/// `Intent ::= SEQUENCE { serial, imprint, tstInfoDigest, sample, lease, genTime }`, genTime in
+/// milliseconds.
+#[derive(AsnType, Encode, Decode)]
+struct Intent {
+    serial: FixedOctetString<20>,
+    imprint: Imprint,
+    tst_info_digest: Bytes32,
+    sample: Sample,
+    lease: u64,
+    gen_time: i64,
+}
+
+/// `Imprint ::= CHOICE { sha256 [0], sha384 [1], sha512 [2] }`
+#[derive(AsnType, Encode, Decode)]
+#[rasn(choice, automatic_tags)]
+enum Imprint {
+    Sha256(Bytes32),
+    Sha384(FixedOctetString<48>),
+    Sha512(FixedOctetString<64>),
+}
+
+/// `IssuedToken ::= SEQUENCE { serial, tokenDigest }`
+#[derive(AsnType, Encode, Decode)]
+struct IssuedToken {
+    serial: FixedOctetString<20>,
+    token_digest: Bytes32,
+}
+
+/// `TornTail ::= SEQUENCE { after, cutBytes }`
+#[derive(AsnType, Encode, Decode)]
+struct TornTail {
+    after: u64,
+    cut_bytes: u64,
+}
+
+/// `NewEpoch ::= SEQUENCE { origin, size, root, reason }`
+#[derive(AsnType, Encode, Decode)]
+struct NewEpoch {
+    origin: Utf8String,
+    size: u64,
+    root: Bytes32,
+    reason: Utf8String,
+}
+
+fn hash(bytes: &Bytes32) -> Hash {
+    Hash::from_bytes(**bytes)
+}
+
+fn bytes(hash: &Hash) -> Bytes32 {
+    Bytes32::new(*hash.as_bytes())
+}
+
+/// Counts of laboratories; there are never more than a configuration can name.
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn size(n: u32) -> Result<usize, WireError> {
+    usize::try_from(n).map_err(|_| WireError::Range("count"))
+}
+
+fn serial(octets: &FixedOctetString<20>) -> Result<id::Serial, WireError> {
+    let mut padded = [0u8; 32];
+    padded[..20].copy_from_slice(&**octets);
+    let serial = id::Serial::from_hash(&padded);
+    if *serial.as_be_bytes() == **octets { Ok(serial) } else { Err(WireError::Range("serial")) }
+}
+
+fn gen_time(unix_ms: i64) -> Result<GenTime, WireError> {
+    let ns = unix_ms.checked_mul(1_000_000).ok_or(WireError::Range("genTime"))?;
+    Ok(GenTime::at(Timestamp::from_unix_nanos(ns)))
+}
+
+impl From<interval::Interval> for Interval {
+    fn from(interval: interval::Interval) -> Self {
+        Self { lo: interval.lo().as_nanos(), hi: interval.hi().as_nanos() }
+    }
+}
+
+impl TryFrom<Interval> for interval::Interval {
+    type Error = WireError;
+    fn try_from(interval: Interval) -> Result<Self, WireError> {
+        Self::new(Span::from_nanos(interval.lo), Span::from_nanos(interval.hi))
+            .ok_or(WireError::Range("interval"))
+    }
+}
+
+impl From<&super::Leaf> for Leaf {
+    fn from(leaf: &super::Leaf) -> Self {
+        Self {
+            version: super::LEAF_VERSION,
+            made: Sample::from(&leaf.made),
+            event: Event::from(&leaf.event),
+        }
+    }
+}
+
+impl TryFrom<Leaf> for super::Leaf {
+    type Error = WireError;
+    fn try_from(leaf: Leaf) -> Result<Self, WireError> {
+        if leaf.version != super::LEAF_VERSION {
+            return Err(WireError::Range("version"));
+        }
+        Ok(Self { made: leaf.made.into(), event: leaf.event.try_into()? })
+    }
+}

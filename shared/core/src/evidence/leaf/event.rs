@@ -1,0 +1,240 @@
+//! The kinds of leaves.
+
+use crate::fusion::{Faults, NoUtc};
+use crate::id::{Incarnation, LeaseSeq, Serial, TsuId};
+use crate::interval::Interval;
+use crate::lease::{EndingCause, SignedLease};
+use crate::sample::Sample;
+use crate::time::{GenTime, RawInstant};
+
+use super::super::TreeSize;
+use super::super::checkpoint::Checkpoint;
+use super::super::merkle::Hash;
+
+/// What happened. The tags 12 to 17 of the grammar are reserved for kinds to come: the life cycle
+/// of keys and certificates, transitions of alarms, operators' actions, anchors outside the pair,
+/// confirmations of the monitor, and changes of the leap second table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A daemon started.
+    Started(Started),
+    /// A daemon stopped in good order.
+    Stopped,
+    /// A configuration took effect: SHA-256 over it.
+    ConfigDigest(Hash),
+    /// The monitor granted or renewed a lease; on the other box: received one.
+    LeaseGranted(SignedLease),
+    /// A lease ended before its successor came.
+    LeaseEnded(Ended),
+    /// The monitor put together what its sources say.
+    Round(Round),
+    /// The monitor judged a TSU's answer to a probe.
+    Verdict(Probed),
+    /// A token is about to be signed.
+    Intent(Intent),
+    /// Tokens were released.
+    Issued(Vec<IssuedToken>),
+    /// The newest checkpoint of the other box's log, as this box cosigned it: the bytes of the
+    /// note.
+    PeerCheckpoint(Vec<u8>),
+    /// On opening the log, garbage after the last commit was cut off.
+    TornTail(TornTail),
+    /// The first leaf of a log that succeeds another.
+    NewEpoch(NewEpoch),
+}
+
+/// Which of the two boxes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoxRole {
+    /// The monitor, box B.
+    Monitor,
+    /// The TSU, box A.
+    Tsu,
+}
+
+/// A daemon started. Its boot is the one of the leaf's own sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Which daemon.
+    pub role: BoxRole,
+    /// Its version, as `--version` prints it.
+    pub version: String,
+    /// What it was built from.
+    pub build: String,
+    /// The run of a TSU; a monitor has none.
+    pub incarnation: Option<Incarnation>,
+    /// SHA-256 over the configuration that it started with.
+    pub config_digest: Hash,
+}
+
+/// A lease ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Whose lease.
+    pub tsu: TsuId,
+    /// Which lease.
+    pub sequence: LeaseSeq,
+    /// Why.
+    pub cause: EndingCause,
+    /// The sample that gave it away, if one did.
+    pub found_by: Option<Sample>,
+}
+
+/// What the sources say at the instant of the leaf's sample, and what follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// How many laboratories may lie.
+    pub faults: Faults,
+    /// Every configured source, in the configured order.
+    pub sources: Vec<SourceReading>,
+    /// Holds UTC less RAW at the sample's `raw_before`, or says why nothing is known.
+    pub utc: Result<Interval, NoUtc>,
+}
+
+/// What one source says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceReading {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its laboratory in the configuration.
+    pub group: String,
+    /// What is to be said of it.
+    pub state: SourceState,
+    /// UTC less RAW by its account, if it has a usable sample.
+    pub interval: Option<Interval>,
+}
+
+/// What is to be said of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceState {
+    /// It has a usable sample.
+    Ok,
+    /// Its interval does not meet UTC.
+    Falseticker,
+    /// Its sample is too old.
+    Stale,
+    /// It does not answer.
+    Unreachable,
+    /// Its answer was refused.
+    Excluded,
+}
+
+/// A probe, its answer and the verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probed {
+    /// Whose clock.
+    pub tsu: TsuId,
+    /// The monitor's oscillator before the probe was sent.
+    pub sent: RawInstant,
+    /// The monitor's oscillator after the answer was received.
+    pub received: RawInstant,
+    /// What the TSU read.
+    pub answer: Sample,
+    /// The instant that `utc_minus_raw` holds for.
+    pub judged_at: RawInstant,
+    /// UTC less the monitor's RAW.
+    pub utc_minus_raw: Interval,
+    /// What the probe proves.
+    pub assessment: Assessment,
+}
+
+/// What a probe proves. The interval is the TSU's clock less UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assessment {
+    /// Provably within E0.
+    Good(Interval),
+    /// Provably outside E_bad.
+    Bad(Interval),
+    /// Neither is proven.
+    Unknown(Interval),
+    /// The TSU was paused while it read its clocks.
+    Unusable,
+}
+
+/// What a token is about: the hash of the requester's data (RFC 3161 2.4.1 messageImprint), by its
+/// hash function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imprint {
+    /// SHA-256.
+    Sha256([u8; 32]),
+    /// SHA-384.
+    Sha384([u8; 48]),
+    /// SHA-512.
+    Sha512([u8; 64]),
+}
+
+/// A token is about to be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Its serial number.
+    pub serial: Serial,
+    /// What it is about.
+    pub imprint: Imprint,
+    /// SHA-256 over the TSTInfo in DER.
+    pub tst_info_digest: Hash,
+    /// The sample that the token is built from.
+    pub sample: Sample,
+    /// The lease that it was judged under.
+    pub lease: LeaseSeq,
+    /// The time that the token states.
+    pub gen_time: GenTime,
+}
+
+/// A token was released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IssuedToken {
+    /// Its serial number.
+    pub serial: Serial,
+    /// SHA-256 over the TimeStampToken in DER.
+    pub token_digest: Hash,
+}
+
+/// Garbage was cut off on opening the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TornTail {
+    /// The size of the tree that the torn batch would have extended.
+    pub after: TreeSize,
+    /// How many bytes were cut off.
+    pub cut_bytes: u64,
+}
+
+/// This log succeeds another one of this box, which was sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEpoch {
+    /// The last checkpoint of the sealed log.
+    pub sealed: Checkpoint,
+    /// Why it was sealed, in an operator's words.
+    pub reason: String,
+}
+
+impl Imprint {
+    /// The imprint with this hash; its length tells the hash function. `None` for any other length.
+    #[must_use]
+    pub fn from_hash(hash: &[u8]) -> Option<Self> {
+        let sha256 = || hash.try_into().ok().map(Self::Sha256);
+        let sha384 = || hash.try_into().ok().map(Self::Sha384);
+        let sha512 = || hash.try_into().ok().map(Self::Sha512);
+        sha256().or_else(sha384).or_else(sha512)
+    }
+}
+
+macro_rules! codes {
+    ($type:ident { $($name:ident = $code:literal),+ }) => {
+        impl $type {
+            /// The number that stands for it in a leaf.
+            #[must_use]
+            pub const fn code(self) -> u8 {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// What this number stands for in a leaf.
+            #[must_use]
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+codes!(BoxRole { Monitor = 1, Tsu = 2 });
+codes!(SourceState { Ok = 1, Falseticker = 2, Stale = 3, Unreachable = 4, Excluded = 5 });

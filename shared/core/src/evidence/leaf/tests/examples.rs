@@ -1,0 +1,131 @@
+//! One leaf of each kind, as `docs/evidence.md` shows them.
+
+use super::*;
+use crate::evidence::note::LogKey;
+use crate::id::ChannelBinding;
+use crate::lease::LeaseTerms;
+use crate::time::{Bound, Ppb};
+use crate::wire;
+
+fn sample(raw_ns: i64) -> Sample {
+    Sample {
+        raw_before: RawInstant::from_nanos(raw_ns),
+        real: Timestamp::from_unix_nanos(1_800_000_000_000_000_000 + raw_ns),
+        raw_after: RawInstant::from_nanos(raw_ns + 500),
+        boot_minus_mono: Span::ZERO,
+        boot_id: BootId::from_bytes([0xb0; 16]),
+    }
+}
+
+fn interval(lo: i64, hi: i64) -> Interval {
+    Interval::new(Span::from_nanos(lo), Span::from_nanos(hi)).expect("lo <= hi")
+}
+
+fn source(name: &str, group: &str, interval: Option<Interval>) -> SourceReading {
+    let state = if interval.is_some() { SourceState::Ok } else { SourceState::Unreachable };
+    SourceReading { name: name.to_owned(), group: group.to_owned(), state, interval }
+}
+
+fn terms() -> Vec<u8> {
+    wire::encode_terms(&LeaseTerms {
+        tsu: tsu(),
+        incarnation: Incarnation::from_bytes([0x1c; 16]),
+        sequence: LeaseSeq::new(7),
+        channel: ChannelBinding::from_bytes([0xcb; 32]),
+        sample: sample(77_000_000),
+        ttl: Bound::from_millis(3_000),
+        clock_bound: Bound::from_millis(2),
+        rho: Ppb::from_ppm(100),
+        policy: "1.3.6.1.4.1.99999.1".to_owned(),
+    })
+}
+
+/// Of the right form; its signature is made up.
+fn peer_note() -> Vec<u8> {
+    let key = LogKey::new(name("tsa.example/b/1"), [0xb1; 32]);
+    let (size, root) = (TreeSize::EMPTY, Hash::of_nothing());
+    let checkpoint = Checkpoint { origin: key.name().clone(), size, root };
+    let note = checkpoint.sign(&key, |_| [0x5a; 64]).expect("its own key");
+    note.to_string().into_bytes()
+}
+
+pub(super) fn all() -> Vec<(&'static str, Leaf)> {
+    let serial = Serial::from_hash(&[0x41; 32]);
+    let digest = |fill| Hash::from_bytes([fill; 32]);
+    let events = [
+        (
+            "started",
+            Event::Started(Started {
+                role: BoxRole::Tsu,
+                version: "0.1.0".to_owned(),
+                build: "3f2a9c1".to_owned(),
+                incarnation: Some(Incarnation::from_bytes([0x1c; 16])),
+                config_digest: digest(0xcd),
+            }),
+        ),
+        ("stopped", Event::Stopped),
+        ("configDigest", Event::ConfigDigest(digest(0xcd))),
+        (
+            "leaseGranted",
+            Event::LeaseGranted(SignedLease { terms_der: terms(), signature: vec![0x5a; 64] }),
+        ),
+        (
+            "leaseEnded",
+            Event::LeaseEnded(Ended {
+                tsu: tsu(),
+                sequence: LeaseSeq::new(7),
+                cause: EndingCause::Deviation,
+                found_by: None,
+            }),
+        ),
+        (
+            "round",
+            Event::Round(Round {
+                faults: Faults(1),
+                sources: vec![
+                    source("ptb-1", "ptb", Some(interval(-900, 1_100))),
+                    source("metas-1", "metas", None),
+                ],
+                utc: Err(NoUtc::QuorumLost { usable: 1, required: 3 }),
+            }),
+        ),
+        (
+            "verdict",
+            Event::Verdict(Probed {
+                tsu: tsu(),
+                sent: RawInstant::from_nanos(1_000_000),
+                received: RawInstant::from_nanos(1_400_000),
+                answer: sample(77_000_000),
+                judged_at: RawInstant::from_nanos(1_450_000),
+                utc_minus_raw: interval(1_799_999_999_999_000_000, 1_800_000_000_001_000_000),
+                assessment: Assessment::Good(interval(-1_200_000, 1_300_000)),
+            }),
+        ),
+        (
+            "intent",
+            Event::Intent(Intent {
+                serial,
+                imprint: Imprint::Sha256([0xda; 32]),
+                tst_info_digest: digest(0x75),
+                sample: sample(78_000_000),
+                lease: LeaseSeq::new(7),
+                gen_time: GenTime::at(sample(78_000_000).real),
+            }),
+        ),
+        ("issued", Event::Issued(vec![IssuedToken { serial, token_digest: digest(0x70) }])),
+        ("peerCheckpoint", Event::PeerCheckpoint(peer_note())),
+        ("tornTail", Event::TornTail(TornTail { after: TreeSize::new(4_096), cut_bytes: 129 })),
+        (
+            "newEpoch",
+            Event::NewEpoch(NewEpoch {
+                sealed: Checkpoint {
+                    origin: name("tsa.example/a/1"),
+                    size: TreeSize::new(1_234_567),
+                    root: digest(0x4e),
+                },
+                reason: "peer's disk replaced".to_owned(),
+            }),
+        ),
+    ];
+    events.map(|(kind, event)| (kind, Leaf { made: sample(79_000_000), event })).into()
+}
