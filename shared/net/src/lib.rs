@@ -6,12 +6,14 @@
 //! | [`config`] | layered TOML that reports every mistake at once |
 //! | [`daemon`] | how a daemon fails to start |
 //! | [`durable`] | small files that survive a crash whole or not at all |
+//! | [`evidence`] | the evidence log on disk: append, recover, read |
 //! | [`frame`] | length-prefixed messages with a size bound |
 //! | [`keys`] | Ed25519 keys that sign and check evidence |
 //! | [`logging`] | structured logs on stderr |
 //! | [`observe`] | the listener for `/metrics`, `/livez` and `/readyz` |
 //! | [`profile`] | the figures of a lease, read and checked |
 //! | [`random`] | the operating system's randomness |
+//! | [`recorder`] | the evidence log as a daemon uses it |
 //! | [`shutdown`] | SIGINT and SIGTERM as one token |
 //! | [`tls`] | TLS 1.3 with pinned keys on both sides |
 
@@ -20,12 +22,14 @@ pub mod config;
 mod crowd;
 pub mod daemon;
 pub mod durable;
+pub mod evidence;
 pub mod frame;
 pub mod keys;
 pub mod logging;
 pub mod observe;
 pub mod profile;
 pub mod random;
+pub mod recorder;
 #[cfg(test)]
 mod scratch;
 pub mod shutdown;

@@ -1,0 +1,240 @@
+//! The evidence log as a daemon uses it: opened with the daemon's start on record, written through
+//! cheap handles, closed with its stop on record.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use chronolease_core::evidence::LeafIndex;
+use chronolease_core::evidence::leaf::{Event, Leaf, LeafError, Started, TornTail};
+use chronolease_core::evidence::merkle::Hash;
+use chronolease_core::sample::Sample;
+use chronolease_sys::Clocks;
+use sha2::{Digest, Sha256};
+
+use crate::config::Section;
+use crate::evidence::{
+    self, AppendError, Committed, Disk, Entry, Log, OpenError, Owner, Pending, Seconds, Settings,
+    State,
+};
+
+/// `[evidence]`: where the log is and how large its parts are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceConfig {
+    /// The log's folder.
+    pub dir: PathBuf,
+    /// The log's name in its checkpoints; it never changes.
+    pub origin: String,
+    /// The size of a segment, in bytes.
+    pub segment_bytes: u64,
+    /// What must stay free on the disk, in bytes.
+    pub reserve_bytes: u64,
+}
+
+/// Why there is no log to record in.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// The log does not open.
+    #[error("{dir}: {source}")]
+    Open {
+        /// The log's folder.
+        dir: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
+    /// The start could not be put on record.
+    #[error("{dir}: the start cannot be recorded: {source}")]
+    Start {
+        /// The log's folder.
+        dir: PathBuf,
+        /// Why.
+        source: RecordError,
+    },
+}
+
+/// Why something is not on record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// It has no leaf.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// The log did not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl RecordError {
+    /// Whether the log will never take anything again.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Append(AppendError::Poisoned(_) | AppendError::Closed))
+    }
+}
+
+impl EvidenceConfig {
+    /// Reads the `[evidence]` section.
+    #[must_use]
+    pub fn read(section: &Section<'_>) -> Option<Self> {
+        const MIB: i64 = 1 << 20;
+        let dir = section.path("dir");
+        let what = "a log name of 1 to 100 visible ASCII characters without \"+\"";
+        let origin = section.parsed("origin", what, origin);
+        let segment_mib = section.integer_or("segment_mib", 2..=1_024, 64);
+        let reserve_mib = section.integer_or("reserve_mib", 1..=65_536, 256);
+        let bytes = |mib: i64| u64::try_from(mib.saturating_mul(MIB)).ok();
+        Some(Self {
+            dir: dir?,
+            origin: origin?,
+            segment_bytes: bytes(segment_mib?)?,
+            reserve_bytes: bytes(reserve_mib?)?,
+        })
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            segment_bytes: self.segment_bytes,
+            reserve_bytes: self.reserve_bytes,
+            ..Settings::new(&self.origin)
+        }
+    }
+}
+
+/// A name that a signed note can bear.
+fn origin(text: &str) -> Option<String> {
+    let fits = (1..=100).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+');
+    fits.then(|| text.to_owned())
+}
+
+/// Makes the empty log of a new box. Never done at a start: a log that is gone must be noticed.
+///
+/// # Errors
+/// [`RecorderError`] when there is a log already or it cannot be made.
+pub fn commission(config: &EvidenceConfig, clocks: Clocks) -> Result<(), RecorderError> {
+    let create = || {
+        let disk = Arc::new(Disk);
+        evidence::create(disk, &config.dir, config.settings(), seconds(clocks)).map(Owner::close)
+    };
+    // On a thread of its own, so that it may be called from anywhere, an async runtime included.
+    let created = thread::scope(|scope| scope.spawn(create).join());
+    let created = created.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    created.map_err(|source| RecorderError::Open { dir: config.dir.clone(), source })
+}
+
+/// An open log. It is closed by [`Evidence::close`].
+#[derive(Debug)]
+pub struct Evidence {
+    owner: Owner,
+    recorder: Recorder,
+}
+
+/// A handle for recording. Clones share the log.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    log: Log,
+}
+
+impl Evidence {
+    /// Opens the log, checks all of it, and puts the start on record, with what a crash tore off.
+    /// Blocks; call it outside the async runtime.
+    ///
+    /// # Errors
+    /// [`RecorderError`] when the log cannot be trusted or cannot be written.
+    pub fn open(
+        config: &EvidenceConfig,
+        clocks: Clocks,
+        started: Started,
+    ) -> Result<Self, RecorderError> {
+        let dir = || config.dir.clone();
+        let disk = Arc::new(Disk);
+        let opened = evidence::open(disk, &config.dir, config.settings(), &[], seconds(clocks));
+        let (owner, recovered) =
+            opened.map_err(|source| RecorderError::Open { dir: dir(), source })?;
+        let torn = recovered
+            .torn_tail
+            .map(|tail| Event::TornTail(TornTail { after: tail.after, cut_bytes: tail.bytes }));
+        let events = torn.into_iter().chain([Event::Started(started)]).collect();
+        let recorder = Recorder::over(owner.log().clone());
+        let start = recorder.submit(&clocks.sample(), events);
+        start
+            .and_then(|pending| Ok(pending.committed_blocking()?))
+            .map_err(|source| RecorderError::Start { dir: dir(), source })?;
+        Ok(Self { owner, recorder })
+    }
+
+    /// A handle.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+
+    /// Puts the stop on record and closes the log. Blocks; call it outside the async runtime.
+    ///
+    /// # Errors
+    /// [`RecordError`] when the stop is not on record.
+    pub fn close(self, now: &Sample) -> Result<(), RecordError> {
+        let stopped = self.recorder.submit(now, vec![Event::Stopped]);
+        let recorded = stopped.and_then(|pending| Ok(pending.committed_blocking().map(drop)?));
+        self.owner.close();
+        recorded
+    }
+}
+
+impl Recorder {
+    /// A handle over a log that its owner opened, on a file layer of its choice.
+    #[must_use]
+    pub const fn over(log: Log) -> Self {
+        Self { log }
+    }
+
+    /// Puts events on their way to the disk, as neighbours and in this order. `made` is a sample
+    /// taken when they had happened.
+    ///
+    /// # Errors
+    /// [`RecordError`]; then none of them is on record.
+    pub fn submit(&self, made: &Sample, events: Vec<Event>) -> Result<Pending, RecordError> {
+        let entry = |event: Event| -> Result<Entry, RecordError> {
+            let leaf = Leaf { made: *made, event }.encode()?;
+            let bytes = leaf.len();
+            Ok(Entry::new(leaf).ok_or(LeafError::TooLong(bytes))?)
+        };
+        let entries = events.into_iter().map(entry).collect::<Result<_, _>>()?;
+        Ok(self.log.submit(entries)?)
+    }
+
+    /// Whether the log takes nothing, and why.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        match &*self.log.watch_state().borrow() {
+            State::Writing => None,
+            State::Full => Some(AppendError::Full.to_string()),
+            State::Poisoned(why) => Some(AppendError::Poisoned(Arc::clone(why)).to_string()),
+        }
+    }
+
+    /// How many leaves are on record.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.log.head().tree.size.as_u64()
+    }
+}
+
+/// The place of the event at `position` among those that were submitted together.
+#[must_use]
+pub fn place(committed: &Committed, position: usize) -> LeafIndex {
+    let after = u64::try_from(position).unwrap_or(u64::MAX);
+    LeafIndex::new(committed.first.as_u64().saturating_add(after))
+}
+
+/// SHA-256 over a configuration as `config show` prints it.
+#[must_use]
+pub fn config_digest(shown: &str) -> Hash {
+    Hash::from_bytes(Sha256::digest(shown).into())
+}
+
+/// The box's own clock, for the age of segments.
+fn seconds(clocks: Clocks) -> Seconds {
+    Box::new(move || {
+        u64::try_from(clocks.sample().real.as_unix_nanos() / 1_000_000_000).unwrap_or(0)
+    })
+}
