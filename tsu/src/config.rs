@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chronolease_core::budget::Budget;
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::{SpkiPin, TsuId};
 use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::profile;
+use chronolease_net::recorder::{self, EvidenceConfig};
 
 use crate::core::rfc3161::{RequestPolicy, parse_oid};
 
@@ -32,6 +34,10 @@ pub struct Config {
     pub signer: Signer,
     /// The link to the monitor.
     pub link: Link,
+    /// The evidence log.
+    pub evidence: EvidenceConfig,
+    /// SHA-256 over the whole configuration, as `config show` prints it.
+    pub digest: Hash,
     /// Where `/metrics`, `/livez` and `/readyz` are served.
     pub metrics: SocketAddr,
     /// The log level.
@@ -96,7 +102,8 @@ impl Config {
     /// [`ConfigErrors`] with every mistake.
     pub fn load(path: &Path) -> Result<(Self, Document), ConfigErrors> {
         let document = Document::load(path, ENV_PREFIX)?;
-        let config = document.finish(Self::read(&document.root()))?;
+        let mut config = document.finish(Self::read(&document.root()))?;
+        config.digest = recorder::config_digest(&document.show());
         Ok((config, document))
     }
 
@@ -123,6 +130,7 @@ impl Config {
         let budget = profile::budget(&root.section("lease"));
         let signer = Signer::read(&root.section("signer"));
         let link = Link::read(&root.section("link"));
+        let evidence = EvidenceConfig::read(&root.section("evidence"));
         let metrics = root.section("metrics").socket_addr("listen");
         let log_level = root.section("log").string_or("level", "info");
 
@@ -136,6 +144,8 @@ impl Config {
             budget: budget?,
             signer: signer?,
             link: link?,
+            evidence: evidence?,
+            digest: Hash::of_nothing(),
             metrics: metrics?,
             log_level: log_level?,
         })

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use chronolease_net::daemon::{self, DaemonError};
 use chronolease_net::{build, logging};
 use chronolease_tsu::config::Config;
-use chronolease_tsu::start::Tsu;
+use chronolease_tsu::start::{self, Tsu};
 use clap::{Parser, Subcommand};
 
 /// Issues RFC 3161 time-stamp tokens, as long as the monitor's lease says that its clock is right.
@@ -28,6 +28,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make the empty evidence log of a new TSU.
+    Commission,
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -45,9 +47,13 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     let (config, document) = Config::load(&arguments.config)?;
-    if let Some(Command::Config(ConfigCommand::Show)) = arguments.command {
-        print!("{}", document.show());
-        return Ok(());
+    match arguments.command {
+        Some(Command::Config(ConfigCommand::Show)) => {
+            print!("{}", document.show());
+            return Ok(());
+        }
+        Some(Command::Commission) => return start::commission(&config),
+        None => {}
     }
     if arguments.check_config {
         Tsu::prepare(config)?;

@@ -4,13 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chronolease_core::evidence::leaf::{BoxRole, Started};
 use chronolease_core::id::Incarnation;
 use chronolease_core::judge::Limits;
 use chronolease_core::time::Bound;
 use chronolease_net::build;
 use chronolease_net::daemon::DaemonError;
+use chronolease_net::evidence::{OpenError, Refused};
 use chronolease_net::keys::EvidenceVerifier;
 use chronolease_net::observe::{Health, Observer};
+use chronolease_net::recorder::{self, Evidence, RecorderError};
 use chronolease_net::tls::{self, Identity};
 use chronolease_net::{random, shutdown};
 use chronolease_sys::Clocks;
@@ -28,10 +31,14 @@ use crate::io::http::Endpoint;
 use crate::io::issuing::{self, Driver};
 use crate::io::link::{self, Link};
 use crate::io::metrics::TsuMetrics;
-use crate::io::signer::{FileSigner, Signer, Slots, load_certificates};
+use crate::io::signer::{FileSigner, Signer, SignerPool, load_certificates};
 
 /// The loop counts as stalled when it has not come round for this long.
 const STALL_LIMIT: Bound = Bound::from_millis(5_000);
+
+/// How many batches may be in flight for each signing thread: some on their way to the disk while
+/// others are signed.
+const LANES_PER_THREAD: usize = 4;
 
 /// How many messages of the monitor may wait for the pipeline.
 const LINK_EVENTS_MAX: usize = 16;
@@ -102,7 +109,9 @@ impl Tsu {
         let (requests, requests_in) = issuing::queue();
         let (events, events_in) = mpsc::channel(LINK_EVENTS_MAX);
         let (to_monitor, outgoing) = link::outgoing();
-        let (finished, finished_in) = mpsc::channel(self.config.signer.slots);
+        let threads = self.config.signer.slots;
+        let lanes = (threads * LANES_PER_THREAD).min(issuing::LANES_MAX);
+        let (finished, finished_in) = mpsc::channel(lanes);
         let link = self.link(&me);
         let endpoint = Endpoint {
             requests,
@@ -110,13 +119,14 @@ impl Tsu {
             request_bytes_max: self.config.http.request_bytes_max,
             metrics: metrics.clone(),
         };
-        let certificate = self.builder.certificate().clone();
-        let slots = self.config.signer.slots;
+        let evidence = self.record_start(me.incarnation)?;
+        let builder = Arc::new(self.builder);
         let driver = Driver {
-            issuer: Issuer::new(me, certificate, slots),
+            issuer: Issuer::new(me, Arc::clone(&builder), lanes),
+            recorder: evidence.recorder(),
             clocks: self.clocks,
             bracket: self.config.budget.bracket,
-            slots: Slots::start(slots, &Arc::new(self.builder), &self.signer, &finished)
+            signers: SignerPool::start(threads, lanes, &builder, &self.signer, &finished)
                 .map_err(DaemonError::failed)?,
             link: events_in,
             to_monitor,
@@ -139,8 +149,31 @@ impl Tsu {
         }
         drained.cancel();
         let _ = pipeline.await;
+        let now = self.clocks.sample();
+        tokio::task::block_in_place(|| evidence.close(&now)).map_err(DaemonError::failed)?;
         info!("stopped");
         Ok(())
+    }
+
+    /// Opens the evidence log and puts this start on record.
+    fn record_start(&self, incarnation: Incarnation) -> Result<Evidence, DaemonError> {
+        let started = Started {
+            role: BoxRole::Tsu,
+            version: build::VERSION.to_owned(),
+            build: build::BUILD_ID.to_owned(),
+            incarnation: Some(incarnation),
+            config_digest: self.config.digest,
+        };
+        let open = || Evidence::open(&self.config.evidence, self.clocks, started);
+        tokio::task::block_in_place(open).map_err(|refused| match refused {
+            RecorderError::Open { source: OpenError::Refused(Refused::Absent), .. } => {
+                DaemonError::failed(format!(
+                    "{refused}. The log of a new TSU is made once, by: chronolease-tsu --config \
+                     FILE commission"
+                ))
+            }
+            other => DaemonError::failed(other),
+        })
     }
 
     fn terms(&self, incarnation: Incarnation) -> Terms {
@@ -175,9 +208,9 @@ impl Tsu {
             signer = self.signer.describe(), accuracy = %self.config.budget.accuracy,
             http = %self.config.http.listen, "starting without a lease");
         warn!(
-            "tokens rest on the lease and the guard alone: this build has no witness, no evidence \
-               log, no clock reader (timerfd, adjtimex) and no leap-second blackout yet, and its \
-               genTime high-water mark does not survive a restart"
+            "tokens rest on the lease and the guard alone: this build has no witness, no clock \
+               reader (timerfd, adjtimex) and no leap-second blackout yet; its evidence log has no \
+               checkpoints and no peer, and its genTime high-water mark does not survive a restart"
         );
         if cfg!(feature = "negative-control") {
             warn!("NEGATIVE CONTROL: the guard is switched off; tokens may be wrong");
@@ -192,6 +225,15 @@ impl Tsu {
             warn!(%warning, "the TSU's certificate");
         }
     }
+}
+
+/// Makes the empty evidence log of a new TSU.
+///
+/// # Errors
+/// [`DaemonError`] when there is one already or it cannot be made.
+pub fn commission(config: &Config) -> Result<(), DaemonError> {
+    let clocks = Clocks::open().map_err(DaemonError::failed)?;
+    recorder::commission(&config.evidence, clocks).map_err(DaemonError::failed)
 }
 
 fn in_file(config: &Config, error: impl std::fmt::Display) -> DaemonError {

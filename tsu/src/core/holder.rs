@@ -193,6 +193,11 @@ impl Holder {
         self.high_water = self.high_water.max(Some(judged.gen_time()));
     }
 
+    /// The evidence log takes nothing any more: no record, no token.
+    pub fn evidence_lost(&mut self) {
+        self.trip(EndingCause::EvidencePoisoned);
+    }
+
     /// Whether tokens judged under `lease` may still be released.
     #[must_use]
     pub fn permit(&self, lease: LeaseSeq) -> Option<ReleasePermit> {
@@ -203,6 +208,12 @@ impl Holder {
     #[must_use]
     pub const fn lease(&self) -> Option<&LeaseTerms> {
         self.lease.as_ref()
+    }
+
+    /// The TSU's name.
+    #[must_use]
+    pub const fn tsu(&self) -> &TsuId {
+        &self.me.tsu
     }
 
     /// The newest nonce of the monitor, for serial numbers.

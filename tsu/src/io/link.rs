@@ -143,7 +143,8 @@ impl Link {
                 ToTsu::Probe(nonce) => Event::Probed(nonce),
                 ToTsu::Grant(lease) => {
                     let verify = |m: &[u8], s: &[u8]| self.evidence_key.verify(m, s);
-                    Event::Granted(lease.open(verify)?)
+                    let terms = lease.open(verify)?;
+                    Event::Granted(lease, terms)
                 }
                 ToTsu::Revoke { up_to, cause } => Event::Revoked(up_to, cause),
             };

@@ -17,6 +17,8 @@ pub struct TsuMetrics {
     requests: IntCounterVec,
     lease_held: IntGauge,
     grants_refused: IntCounter,
+    evidence_records: IntGauge,
+    evidence_trouble: IntGauge,
 }
 
 impl TsuMetrics {
@@ -38,13 +40,26 @@ impl TsuMetrics {
         let lease_held = metrics.int_gauge("lease_held", "1 while the TSU holds a lease.")?;
         let grants_refused = metrics
             .int_counter("grants_refused_total", "Leases of the monitor that were not accepted.")?;
+        let evidence_records =
+            metrics.int_gauge("evidence_records", "Leaves in the evidence log.")?;
+        let evidence_trouble = metrics.int_gauge(
+            "evidence_trouble",
+            "1 while the evidence log takes nothing: the disk is full, or it is poisoned.",
+        )?;
         metrics
             .int_gauge(
                 "unwitnessed_vm",
                 "1 when tokens are issued on a lease alone although a hypervisor runs the box.",
             )?
             .set(unwitnessed_vm.into());
-        Ok(Self { metrics, requests, lease_held, grants_refused })
+        Ok(Self {
+            metrics,
+            requests,
+            lease_held,
+            grants_refused,
+            evidence_records,
+            evidence_trouble,
+        })
     }
 
     /// The registry, to be served.
@@ -76,6 +91,12 @@ impl TsuMetrics {
     /// Whether a lease is held.
     pub fn lease_held(&self, held: bool) {
         self.lease_held.set(held.into());
+    }
+
+    /// How the evidence log is.
+    pub fn evidence(&self, records: u64, trouble: bool) {
+        self.evidence_records.set(i64::try_from(records).unwrap_or(i64::MAX));
+        self.evidence_trouble.set(trouble.into());
     }
 
     /// A lease was not accepted.

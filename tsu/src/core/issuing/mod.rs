@@ -4,21 +4,30 @@
 //! in with a clock sample that was taken after the event was in, actions go out. There is one of
 //! it, so it is the one sequencer that gives tokens their time.
 //!
-//! A batch closes when a signing slot is free and somebody waits. All its tokens are built from
-//! one sample: the one that came with the event that closed it.
+//! A batch closes when a lane is free and somebody waits. All its tokens are built from one sample:
+//! the one that came with the event that closed it. Several batches are in flight, so that a disk
+//! or an HSM that is slow delays tokens but does not hold up the others.
 
+mod events;
 mod stages;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use chronolease_core::id::{ChannelBinding, LeaseSeq, Nonce, Serial};
-use chronolease_core::lease::{EndingCause, LeaseTerms};
+use chronolease_core::evidence::LeafIndex;
+use chronolease_core::evidence::leaf::{self};
+use chronolease_core::id::LeaseSeq;
+use chronolease_core::lease::SignedLease;
 use chronolease_core::sample::Sample;
-use chronolease_core::token::{Draft, Releasable, Signed, Witnessed};
-use chronolease_core::wire::{LeaseEnded, RefusedWhy, ToMonitor};
+use chronolease_core::token::{Draft, Judged};
+use chronolease_core::wire::ToMonitor;
 
-use super::holder::{GrantRefused, Holder, Terms};
-use super::rfc3161::{FailInfo, NotUsable, Rejection, Request, SerialSource, TsuCertificate};
+use super::holder::{Holder, Terms};
+use super::rfc3161::{FailInfo, Rejection, Request, SerialSource, TokenBuilder};
+pub use events::{
+    Action, Content, Event, Finished, LaneId, NoLeaseWhy, NotRecorded, Note, RequestId, Unsigned,
+};
+use stages::Unlogged;
 
 /// The most tokens in one batch, so that one batch never keeps a slot for long.
 pub const BATCH_MAX: usize = 32;
@@ -32,111 +41,39 @@ const NO_KEY: Rejection =
     Rejection::new(FailInfo::SystemFailure, "the TSA's certificate or key may not be used now");
 const NO_SIGNATURE: Rejection = Rejection::new(FailInfo::SystemFailure, "the TSA could not sign");
 
-/// What a token will say, besides its time.
-#[derive(Debug)]
-pub struct Content {
-    /// The request it answers.
-    pub request: Request,
-    /// Its serial number.
-    pub serial: Serial,
-}
-
-/// The number of a request, never used twice in one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub u64);
-
-/// The number of a signing slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlotId(pub usize);
-
-/// A batch on its way to a signing slot.
-pub type Unsigned = Vec<(RequestId, Witnessed<Content>)>;
-
-/// A batch on its way back. `None` stands for a token that could not be signed or did not verify.
-pub type Finished = Vec<(RequestId, Option<Signed<Content>>)>;
-
-/// What happened.
-#[derive(Debug)]
-pub enum Event {
-    /// A connection to the monitor stands.
-    Connected(ChannelBinding),
-    /// The connection to the monitor is gone.
-    Disconnected,
-    /// The monitor admitted this TSU.
-    Welcomed,
-    /// The monitor did not admit this TSU.
-    Refused(RefusedWhy),
-    /// The monitor asks for the clock.
-    Probed(Nonce),
-    /// The monitor granted a lease, and its signature was verified.
-    Granted(LeaseTerms),
-    /// The monitor revoked every lease up to this one.
-    Revoked(LeaseSeq, EndingCause),
-    /// A client asks for a token.
-    Requested {
-        /// The number of the request.
-        id: RequestId,
-        /// The request.
-        request: Request,
-        /// Fresh randomness for the serial number.
-        randomness: [u8; 32],
-    },
-    /// A slot is done with a batch.
-    Finished(SlotId, Finished),
-    /// Time passed.
-    Tick,
-}
-
-/// What to do, in this order.
-#[derive(Debug)]
-pub enum Action {
-    /// Send a message to the monitor.
-    Send(ToMonitor),
-    /// Sign a batch in this slot.
-    Sign(SlotId, Unsigned),
-    /// Answer a client.
-    Reply(RequestId, Result<Releasable, Rejection>),
-    /// For the log and the metrics.
-    Note(Note),
-}
-
-/// What an operator may want to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// The monitor admitted this TSU.
-    Admitted,
-    /// The monitor did not admit this TSU.
-    NotAdmitted(RefusedWhy),
-    /// The first lease after a time without one.
-    LeaseHeld(LeaseSeq),
-    /// There is no lease any more.
-    LeaseEnded(NoLeaseWhy),
-    /// A grant was not accepted.
-    GrantRefused(GrantRefused),
-    /// The certificate or its key may not be used.
-    NotUsable(NotUsable),
-}
-
-/// Why there is no lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoLeaseWhy {
-    /// It ran out.
-    Expired,
-    /// The guard ended it.
-    Guard(LeaseEnded),
-    /// The monitor revoked it.
-    Revoked(LeaseSeq, EndingCause),
-}
+const NO_RECORD: Rejection =
+    Rejection::new(FailInfo::SystemFailure, "the TSA could not record the request");
 
 /// The pipeline.
 #[derive(Debug)]
 pub struct Issuer {
     holder: Holder,
     serials: SerialSource,
-    certificate: TsuCertificate,
+    builder: Arc<TokenBuilder>,
     waiting: VecDeque<(RequestId, Draft<Pending>)>,
-    free: Vec<SlotId>,
-    held: bool,
+    logging: BTreeMap<LaneId, Unlogged>,
+    free: Vec<LaneId>,
+    held: Option<LeaseSeq>,
+    lease_record: Option<LeaseRecord>,
+}
+
+/// The newest lease as it came, and whether the evidence log has it. Nothing is issued under a
+/// lease that is not on record.
+#[derive(Debug)]
+struct LeaseRecord {
+    sequence: LeaseSeq,
+    signed: SignedLease,
+    stands: Stands,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    /// It is still to be written, or could not be.
+    Due,
+    /// It is on its way to the disk.
+    Writing,
+    /// It is durable.
+    Durable,
 }
 
 /// A request that waits for its serial number.
@@ -147,16 +84,18 @@ struct Pending {
 }
 
 impl Issuer {
-    /// A pipeline with `slots` signing slots, and no lease.
+    /// A pipeline for `lanes` batches in flight, and no lease.
     #[must_use]
-    pub fn new(me: Terms, certificate: TsuCertificate, slots: usize) -> Self {
+    pub fn new(me: Terms, builder: Arc<TokenBuilder>, lanes: usize) -> Self {
         Self {
             serials: SerialSource::new(me.boot_id, me.incarnation),
             holder: Holder::new(me),
-            certificate,
+            builder,
             waiting: VecDeque::new(),
-            free: (0..slots).map(SlotId).collect(),
-            held: false,
+            logging: BTreeMap::new(),
+            free: (0..lanes).map(LaneId).collect(),
+            held: None,
+            lease_record: None,
         }
     }
 
@@ -169,14 +108,15 @@ impl Issuer {
     /// Whether a lease was held when last looked at.
     #[must_use]
     pub const fn holds_lease(&self) -> bool {
-        self.held
+        self.held.is_some()
     }
 
-    /// Whether somebody waits although a slot is free: the last sample was taken through a pause,
+    /// Whether somebody waits although a lane is free: the last sample was taken through a pause,
     /// and [`Event::Tick`] with a fresh one may do.
     #[must_use]
     pub fn wants_another_sample(&self) -> bool {
-        !self.waiting.is_empty() && !self.free.is_empty()
+        let writes = self.lease_record.as_ref().is_some_and(|r| r.stands != Stands::Durable);
+        !self.waiting.is_empty() && !self.free.is_empty() && !writes
     }
 
     /// Takes one event and appends what must be done to `out`. `now` was sampled after the event
@@ -184,7 +124,7 @@ impl Issuer {
     pub fn handle(&mut self, now: &Sample, event: Event, out: &mut Vec<Action>) {
         let why = self.take(now, event, out);
         self.close_batch(now, out);
-        self.note_lease(why, out);
+        self.note_lease(now, why, out);
     }
 
     /// Returns why the lease ended, if the event says so.
@@ -198,11 +138,13 @@ impl Issuer {
                 let answer = self.holder.probed(now, nonce);
                 out.push(Action::Send(ToMonitor::Answer(answer)));
             }
-            Event::Granted(lease) => {
-                if let Err(refused) = self.holder.granted(lease) {
-                    out.push(Action::Note(Note::GrantRefused(refused)));
+            Event::Granted(signed, lease) => match self.holder.granted(lease) {
+                Ok(sequence) => {
+                    self.lease_record = Some(LeaseRecord { sequence, signed, stands: Stands::Due });
+                    self.lease_is_durable(out);
                 }
-            }
+                Err(refused) => out.push(Action::Note(Note::GrantRefused(refused))),
+            },
             Event::Revoked(up_to, cause) => {
                 self.holder.revoked(up_to);
                 out.push(Action::Send(ToMonitor::Revoked(up_to)));
@@ -211,8 +153,10 @@ impl Issuer {
             Event::Requested { id, request, randomness } => {
                 self.waiting.push_back((id, Draft::new(Pending { request, randomness })));
             }
-            Event::Finished(slot, batch) => {
-                self.free.push(slot);
+            Event::LeaseLogged(sequence, recorded) => self.lease_logged(sequence, recorded, out),
+            Event::Logged(lane, recorded) => self.logged(now, lane, recorded, out),
+            Event::Finished(lane, batch) => {
+                self.free.push(lane);
                 self.release(now, batch, out);
             }
             Event::Tick => {
@@ -223,7 +167,7 @@ impl Issuer {
         None
     }
 
-    /// Closes a batch if a slot is free; without a lease everybody who waits is told at once.
+    /// Closes a batch if a lane is free; without a lease everybody who waits is told at once.
     fn close_batch(&mut self, now: &Sample, out: &mut Vec<Action>) {
         if self.waiting.is_empty() {
             return;
@@ -231,34 +175,108 @@ impl Issuer {
         if self.holder.lease().is_none() {
             return self.reject_waiting(NO_TIME, out);
         }
-        let Some(slot) = self.free.pop() else { return };
-        match self.holder.judge(now) {
-            Ok(judged) => match self.certificate.usable_at(now.real) {
-                Ok(()) => {
-                    let count = self.waiting.len().min(BATCH_MAX);
-                    let drafts = self.waiting.drain(..count);
-                    let batch = stages::judge(drafts, &judged, |pending| Content {
-                        serial: self.serials.next(
-                            &pending.randomness,
-                            self.holder.nonce(),
-                            pending.request.digest(),
-                        ),
-                        request: pending.request,
-                    });
-                    self.holder.used(&judged);
-                    let batch = stages::witness(stages::log(batch));
-                    return out.push(Action::Sign(slot, batch));
-                }
-                Err(not_usable) => {
-                    out.push(Action::Note(Note::NotUsable(not_usable)));
-                    self.reject_waiting(NO_KEY, out);
-                }
-            },
-            // They go on waiting for the next sample; see `wants_another_sample`.
-            Err(refusal) if refusal.is_worth_a_retry() => {}
-            Err(_) => self.reject_waiting(NO_TIME, out),
+        if !self.lease_is_durable(out) {
+            // They go on waiting until the disk has the lease.
+            return;
         }
-        self.free.push(slot);
+        let Some(&lane) = self.free.last() else { return };
+        let judged = match self.holder.judge(now) {
+            Ok(judged) => judged,
+            // They go on waiting for the next sample; see `wants_another_sample`.
+            Err(refusal) if refusal.is_worth_a_retry() => return,
+            Err(_) => return self.reject_waiting(NO_TIME, out),
+        };
+        if !self.may_sign(now, out) {
+            return self.reject_waiting(NO_KEY, out);
+        }
+        let count = self.waiting.len().min(BATCH_MAX);
+        let batch = stages::judge(self.waiting.drain(..count), &judged, |pending| Content {
+            serial: self.serials.next(
+                &pending.randomness,
+                self.holder.nonce(),
+                pending.request.digest(),
+            ),
+            request: pending.request,
+        });
+        match stages::intents(&batch, &self.builder) {
+            Some(intents) => {
+                self.holder.used(&judged);
+                self.free.pop();
+                self.logging.insert(lane, batch);
+                out.push(Action::Log(lane, intents));
+            }
+            None => reject(batch, NO_SIGNATURE, out),
+        }
+    }
+
+    /// Whether the lease is on record. If it is neither that nor on its way, it is sent there.
+    fn lease_is_durable(&mut self, out: &mut Vec<Action>) -> bool {
+        let Some(record) = &mut self.lease_record else { return false };
+        if record.stands == Stands::Due {
+            record.stands = Stands::Writing;
+            out.push(Action::LogLease(record.sequence, record.signed.clone()));
+        }
+        record.stands == Stands::Durable
+    }
+
+    fn lease_logged(
+        &mut self,
+        sequence: LeaseSeq,
+        recorded: Result<(), NotRecorded>,
+        out: &mut Vec<Action>,
+    ) {
+        if recorded == Err(NotRecorded::ForGood) {
+            self.holder.evidence_lost();
+        }
+        let Some(record) = self.lease_record.as_mut().filter(|r| r.sequence == sequence) else {
+            return;
+        };
+        match recorded {
+            Ok(()) => record.stands = Stands::Durable,
+            Err(_) => {
+                record.stands = Stands::Due;
+                self.reject_waiting(NO_RECORD, out);
+            }
+        }
+    }
+
+    /// No record, no token. With it, the tokens are signed if their lease still stands.
+    fn logged(
+        &mut self,
+        now: &Sample,
+        lane: LaneId,
+        recorded: Result<LeafIndex, NotRecorded>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(batch) = self.logging.remove(&lane) else { return };
+        let _ = self.holder.judge(now);
+        let stands = |(_, token): &(RequestId, Judged<Content>)| {
+            self.holder.permit(token.judged().lease()).is_some()
+        };
+        let rejection = match recorded {
+            Err(why) => {
+                if why == NotRecorded::ForGood {
+                    self.holder.evidence_lost();
+                }
+                NO_RECORD
+            }
+            Ok(_) if !batch.iter().all(stands) => NO_TIME,
+            Ok(_) if !self.may_sign(now, out) => NO_KEY,
+            Ok(first) => {
+                let batch = stages::witness(stages::log(batch, first));
+                return out.push(Action::Sign(lane, batch));
+            }
+        };
+        self.free.push(lane);
+        reject(batch, rejection, out);
+    }
+
+    fn may_sign(&self, now: &Sample, out: &mut Vec<Action>) -> bool {
+        let usable = self.builder.certificate().usable_at(now.real);
+        if let Err(not_usable) = usable {
+            out.push(Action::Note(Note::NotUsable(not_usable)));
+        }
+        usable.is_ok()
     }
 
     fn reject_waiting(&mut self, rejection: Rejection, out: &mut Vec<Action>) {
@@ -273,32 +291,50 @@ impl Issuer {
         // A step since the sample does not falsify these tokens, but it ends the lease, and what a
         // dead lease covers stays inside.
         let _ = self.holder.judge(now);
-        let usable = self.certificate.usable_at(now.real);
-        if let Err(not_usable) = usable {
-            out.push(Action::Note(Note::NotUsable(not_usable)));
-        }
+        let usable = self.may_sign(now, out);
+        let mut issued = Vec::new();
         for (id, signed) in batch {
             let reply = match signed {
                 None => Err(NO_SIGNATURE),
-                Some(_) if usable.is_err() => Err(NO_KEY),
-                Some(token) => stages::release(token, &self.holder).ok_or(NO_TIME),
+                Some(_) if !usable => Err(NO_KEY),
+                Some(token) => match stages::release(token, &self.holder) {
+                    None => Err(NO_TIME),
+                    Some((released, record)) => {
+                        issued.push(record);
+                        Ok(released)
+                    }
+                },
             };
             out.push(Action::Reply(id, reply));
         }
+        if !issued.is_empty() {
+            out.push(Action::Record(leaf::Event::Issued(issued)));
+        }
     }
 
-    fn note_lease(&mut self, why: Option<NoLeaseWhy>, out: &mut Vec<Action>) {
-        match (self.held, self.holder.lease().map(|lease| lease.sequence)) {
-            (false, Some(sequence)) => out.push(Action::Note(Note::LeaseHeld(sequence))),
-            (true, None) => {
+    fn note_lease(&mut self, now: &Sample, why: Option<NoLeaseWhy>, out: &mut Vec<Action>) {
+        let holds = self.holder.lease().map(|lease| lease.sequence);
+        match (self.held, holds) {
+            (None, Some(sequence)) => out.push(Action::Note(Note::LeaseHeld(sequence))),
+            (Some(sequence), None) => {
                 let guard = self.holder.ended().map(NoLeaseWhy::Guard);
                 let why = why.or(guard).unwrap_or(NoLeaseWhy::Expired);
                 out.push(Action::Note(Note::LeaseEnded(why)));
+                out.push(Action::Record(leaf::Event::LeaseEnded(leaf::Ended {
+                    tsu: self.holder.tsu().clone(),
+                    sequence,
+                    cause: why.cause(),
+                    found_by: Some(*now),
+                })));
             }
-            (false, None) | (true, Some(_)) => {}
+            (None, None) | (Some(_), Some(_)) => {}
         }
-        self.held = self.holder.lease().is_some();
+        self.held = holds;
     }
+}
+
+fn reject(batch: Unlogged, rejection: Rejection, out: &mut Vec<Action>) {
+    out.extend(batch.into_iter().map(|(id, _)| Action::Reply(id, Err(rejection))));
 }
 
 #[cfg(all(test, not(feature = "negative-control")))]

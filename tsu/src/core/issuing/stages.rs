@@ -1,27 +1,53 @@
 //! The stages of a batch, each from one type to the next.
 
+use chronolease_core::evidence::LeafIndex;
+use chronolease_core::evidence::leaf::{Imprint, Intent, IssuedToken};
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::judge::JudgedSample;
-use chronolease_core::token::{
-    Draft, Judged, Logged, Permission, Record, Releasable, Signed, Witnessed,
-};
+use chronolease_core::token::{Draft, Judged, Logged, Permission, Releasable, Signed, Witnessed};
+use sha2::{Digest, Sha256};
 
 use super::{Content, Pending, RequestId, Unsigned};
 use crate::core::holder::Holder;
+use crate::core::rfc3161::TokenBuilder;
+
+/// A batch that is on its way into the evidence log.
+pub(super) type Unlogged = Vec<(RequestId, Judged<Content>)>;
 
 /// Gives every draft the judged sample and its serial number.
 pub(super) fn judge(
     drafts: impl Iterator<Item = (RequestId, Draft<Pending>)>,
     judged: &JudgedSample,
     mut numbered: impl FnMut(Pending) -> Content,
-) -> Vec<(RequestId, Judged<Content>)> {
+) -> Unlogged {
     drafts
         .map(|(id, draft)| (id, Draft::new(numbered(draft.into_content())).judged(*judged)))
         .collect()
 }
 
-/// The Log stage. There is no evidence log yet, so nothing is recorded, and the tokens say so.
-pub(super) fn log(batch: Vec<(RequestId, Judged<Content>)>) -> Vec<(RequestId, Logged<Content>)> {
-    batch.into_iter().map(|(id, token)| (id, token.logged(Record::Unlogged))).collect()
+/// What the evidence log must hold before a batch is signed. `None` when a token cannot be written
+/// down, so that it could not be signed either.
+pub(super) fn intents(batch: &Unlogged, builder: &TokenBuilder) -> Option<Vec<Intent>> {
+    let intent = |(_, token): &(RequestId, Judged<Content>)| {
+        let (content, judged) = (token.content(), token.judged());
+        let (request, serial, gen_time) = (&content.request, content.serial, judged.gen_time());
+        let digest = builder.tst_info_digest(request, &serial, gen_time).ok()?;
+        Some(Intent {
+            serial,
+            imprint: Imprint::from_hash(request.digest())?,
+            tst_info_digest: Hash::from_bytes(digest),
+            sample: *judged.sample(),
+            lease: judged.lease(),
+            gen_time,
+        })
+    };
+    batch.iter().map(intent).collect()
+}
+
+/// The Log stage: the intents of the batch are durable, from leaf `first` on.
+pub(super) fn log(batch: Unlogged, first: LeafIndex) -> Vec<(RequestId, Logged<Content>)> {
+    let leaves = (first.as_u64()..).map(LeafIndex::new);
+    batch.into_iter().zip(leaves).map(|((id, token), leaf)| (id, token.logged(leaf))).collect()
 }
 
 /// The Witness stage. There is no witness yet: the lease alone permits the release.
@@ -33,8 +59,14 @@ pub(super) fn witness(batch: Vec<(RequestId, Logged<Content>)>) -> Unsigned {
     batch.into_iter().map(|(id, token)| (id, by_lease(token))).collect()
 }
 
-/// Lets a token go unless its lease was withdrawn.
-pub(super) fn release(token: Signed<Content>, holder: &Holder) -> Option<Releasable> {
+/// Lets a token go unless its lease was withdrawn, with what is recorded of it.
+pub(super) fn release(
+    token: Signed<Content>,
+    holder: &Holder,
+) -> Option<(Releasable, IssuedToken)> {
     let permit = holder.permit(token.judged().lease())?;
-    token.release(&permit).ok()
+    let serial = token.content().serial;
+    let released = token.release(&permit).ok()?;
+    let token_digest = Hash::from_bytes(Sha256::digest(released.der()).into());
+    Some((released, IssuedToken { serial, token_digest }))
 }

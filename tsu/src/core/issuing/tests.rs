@@ -1,35 +1,48 @@
 use super::*;
 use crate::core::holder::tests::{CHANNEL, lease, sample as sample_at, terms};
+use crate::core::rfc3161::NotUsable;
 use crate::core::rfc3161::TokenBuilder;
 use crate::core::rfc3161::testing::{self, Pki};
 use crate::io::signer::{FileSigner, Signer};
+use chronolease_core::evidence::leaf::Intent;
+use chronolease_core::id::Nonce;
 use chronolease_core::lease::EndingCause;
+use chronolease_core::token::Witnessed;
+use chronolease_core::wire::{LeaseEnded, ToMonitor};
 
 /// A time within the throw-away certificate.
 fn sample(ms: i64, error_ms: i64) -> Sample {
     sample_at(ms, error_ms)
 }
 
+/// What the link hands on with a lease; only the record looks at it.
+fn signed() -> SignedLease {
+    SignedLease { terms_der: vec![], signature: vec![] }
+}
+
 struct Bench {
     issuer: Issuer,
-    builder: TokenBuilder,
+    builder: Arc<TokenBuilder>,
     signer: FileSigner,
     next: u64,
+    now: Sample,
     out: Vec<Action>,
 }
 
 impl Bench {
-    fn new(slots: usize) -> Self {
-        Self::with(&Pki::new(), slots)
+    fn new(lanes: usize) -> Self {
+        Self::with(&Pki::new(), lanes)
     }
 
-    fn with(pki: &Pki, slots: usize) -> Self {
-        let issuer = Issuer::new(terms(), pki.certificate(), slots);
-        Self { issuer, builder: pki.builder(), signer: pki.signer(), next: 0, out: vec![] }
+    fn with(pki: &Pki, lanes: usize) -> Self {
+        let builder = Arc::new(pki.builder());
+        let issuer = Issuer::new(terms(), Arc::clone(&builder), lanes);
+        let now = sample(0, 0);
+        Self { issuer, builder, signer: pki.signer(), next: 0, now, out: vec![] }
     }
 
-    fn leased(slots: usize) -> Self {
-        let mut bench = Self::new(slots);
+    fn leased(lanes: usize) -> Self {
+        let mut bench = Self::new(lanes);
         bench.handle(&sample(0, 0), Event::Connected(CHANNEL));
         bench.grant(1, &sample(0, 0));
         bench
@@ -37,13 +50,17 @@ impl Bench {
 
     fn handle(&mut self, now: &Sample, event: Event) {
         self.out.clear();
+        self.now = *now;
         self.issuer.handle(now, event, &mut self.out);
     }
 
     fn grant(&mut self, sequence: u64, now: &Sample) {
         self.handle(now, Event::Probed(Nonce::from_bytes([6; 32])));
-        self.handle(now, Event::Granted(lease(sequence, *now)));
+        self.handle(now, Event::Granted(signed(), lease(sequence, *now)));
         assert!(self.issuer.holds_lease(), "{:?}", self.out);
+        let notes = std::mem::take(&mut self.out);
+        self.handle(now, Event::LeaseLogged(LeaseSeq::new(sequence), Ok(())));
+        self.out.splice(0..0, notes);
     }
 
     fn request(&mut self, now: &Sample) -> RequestId {
@@ -54,11 +71,24 @@ impl Bench {
         id
     }
 
-    fn batch(&mut self) -> (SlotId, Unsigned) {
+    /// The batch that closed, on its way to the disk.
+    fn intents(&self) -> (LaneId, &[Intent]) {
+        let logged = self.out.iter().find_map(|action| match action {
+            Action::Log(lane, intents) => Some((*lane, &intents[..])),
+            _ => None,
+        });
+        logged.expect("a batch closed")
+    }
+
+    /// The batch that closed, once the disk has it.
+    fn batch(&mut self) -> (LaneId, Unsigned) {
+        let lane = self.intents().0;
+        let now = self.now;
+        self.handle(&now, Event::Logged(lane, Ok(LeafIndex::new(70))));
         let signs = |action: &Action| matches!(action, Action::Sign(..));
-        let at = self.out.iter().position(signs).expect("a batch closed");
+        let at = self.out.iter().position(signs).expect("a recorded batch is signed");
         match self.out.swap_remove(at) {
-            Action::Sign(slot, batch) => (slot, batch),
+            Action::Sign(lane, batch) => (lane, batch),
             other => panic!("{other:?}"),
         }
     }
@@ -108,7 +138,7 @@ fn without_a_lease_the_answer_is_no_at_once_and_nothing_is_signed() {
     let mut bench = Bench::new(1);
     let id = bench.request(&sample(1, 0));
     assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
-    assert!(!bench.out.iter().any(|action| matches!(action, Action::Sign(..))));
+    assert!(bench.out.iter().all(|action| matches!(action, Action::Reply(..))));
 }
 
 #[test]
@@ -116,10 +146,10 @@ fn under_a_lease_a_request_becomes_a_token_of_the_sample_that_came_with_it() {
     let mut bench = Bench::leased(1);
     let now = sample(1_234, 0);
     let id = bench.request(&now);
-    let (slot, batch) = bench.batch();
+    let (lane, batch) = bench.batch();
     assert_eq!(batch[0].1.judged().sample(), &now);
     let finished = bench.sign(batch);
-    bench.handle(&sample(1_240, 0), Event::Finished(slot, finished));
+    bench.handle(&sample(1_240, 0), Event::Finished(lane, finished));
     assert_eq!(bench.replies(), [(id, Ok(()))]);
 }
 
@@ -127,14 +157,14 @@ fn under_a_lease_a_request_becomes_a_token_of_the_sample_that_came_with_it() {
 fn requests_wait_for_a_slot_and_share_the_sample_that_frees_it() {
     let mut bench = Bench::leased(1);
     bench.request(&sample(1, 0));
-    let (slot, first) = bench.batch();
+    let (lane, first) = bench.batch();
     for ms in 2..=40 {
         bench.request(&sample(ms, 0));
         assert!(bench.out.is_empty(), "{:?}", bench.out);
     }
     let finished = bench.sign(first);
     let now = sample(50, 0);
-    bench.handle(&now, Event::Finished(slot, finished));
+    bench.handle(&now, Event::Finished(lane, finished));
     let (_, second) = bench.batch();
     assert_eq!(second.len(), BATCH_MAX);
     assert!(second.iter().all(|(_, token)| token.judged().sample() == &now));
@@ -160,9 +190,9 @@ fn a_step_refuses_the_batch_and_ends_the_lease() {
 fn a_step_while_signing_holds_the_batch_back() {
     let mut bench = Bench::leased(1);
     let id = bench.request(&sample(10, 0));
-    let (slot, batch) = bench.batch();
+    let (lane, batch) = bench.batch();
     let finished = bench.sign(batch);
-    bench.handle(&sample(11, -700), Event::Finished(slot, finished));
+    bench.handle(&sample(11, -700), Event::Finished(lane, finished));
     assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
 }
 
@@ -170,7 +200,7 @@ fn a_step_while_signing_holds_the_batch_back() {
 fn nothing_judged_before_a_revocation_is_released_after_it() {
     let mut bench = Bench::leased(1);
     let id = bench.request(&sample(10, 0));
-    let (slot, batch) = bench.batch();
+    let (lane, batch) = bench.batch();
     bench.handle(&sample(11, 0), Event::Revoked(LeaseSeq::new(1), EndingCause::NoConsensus));
     let acked =
         |a: &Action| matches!(a, Action::Send(ToMonitor::Revoked(up_to)) if up_to.as_u64() == 1);
@@ -178,7 +208,7 @@ fn nothing_judged_before_a_revocation_is_released_after_it() {
     let finished = bench.sign(batch);
     // Not even when a newer lease came meanwhile.
     bench.grant(2, &sample(12, 0));
-    bench.handle(&sample(13, 0), Event::Finished(slot, finished));
+    bench.handle(&sample(13, 0), Event::Finished(lane, finished));
     assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
 }
 
@@ -186,9 +216,9 @@ fn nothing_judged_before_a_revocation_is_released_after_it() {
 fn what_was_sampled_in_time_is_released_after_the_lease_ran_out() {
     let mut bench = Bench::leased(1);
     let id = bench.request(&sample(2_999, 0));
-    let (slot, batch) = bench.batch();
+    let (lane, batch) = bench.batch();
     let finished = bench.sign(batch);
-    bench.handle(&sample(3_400, 0), Event::Finished(slot, finished));
+    bench.handle(&sample(3_400, 0), Event::Finished(lane, finished));
     assert_eq!(bench.replies(), [(id, Ok(()))]);
     let id = bench.request(&sample(3_401, 0));
     assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
@@ -210,8 +240,8 @@ fn a_pause_while_sampling_makes_clients_wait_for_the_next_sample() {
 fn a_token_that_cannot_be_signed_is_a_system_failure_and_frees_its_slot() {
     let mut bench = Bench::leased(1);
     let id = bench.request(&sample(10, 0));
-    let (slot, _) = bench.batch();
-    bench.handle(&sample(11, 0), Event::Finished(slot, vec![(id, None)]));
+    let (lane, _) = bench.batch();
+    bench.handle(&sample(11, 0), Event::Finished(lane, vec![(id, None)]));
     assert_eq!(bench.replies(), [(id, Err(FailInfo::SystemFailure))]);
     bench.request(&sample(12, 0));
     bench.batch();
@@ -252,4 +282,101 @@ fn the_lease_is_noted_when_it_comes_and_when_it_goes_but_not_when_it_is_renewed(
     assert!(bench.notes().is_empty());
     bench.handle(&sample(4_001, 0), Event::Tick);
     assert_eq!(bench.notes(), [&Note::LeaseEnded(NoLeaseWhy::Expired)]);
+}
+
+#[test]
+fn the_intent_is_on_record_before_anything_is_signed() {
+    let mut bench = Bench::leased(1);
+    let now = sample(1_234, 0);
+    bench.request(&now);
+    assert!(!bench.out.iter().any(|action| matches!(action, Action::Sign(..))));
+    let (lane, intents) = bench.intents();
+    let [intent] = intents else { panic!("{intents:?}") };
+    assert_eq!((intent.sample, intent.lease), (now, LeaseSeq::new(1)));
+    let intent = intent.clone();
+    bench.handle(&now, Event::Logged(lane, Ok(LeafIndex::new(70))));
+    let signs = bench.out.iter().find_map(|action| match action {
+        Action::Sign(_, batch) => Some(&batch[0].1),
+        _ => None,
+    });
+    let token = signs.expect("recorded, so signed");
+    assert_eq!(token.content().serial, intent.serial);
+    assert_eq!(token.judged().gen_time(), intent.gen_time);
+}
+
+#[test]
+fn what_is_not_on_record_is_not_signed() {
+    let mut bench = Bench::leased(1);
+    let id = bench.request(&sample(10, 0));
+    let lane = bench.intents().0;
+    bench.handle(&sample(11, 0), Event::Logged(lane, Err(NotRecorded::ForNow)));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::SystemFailure))]);
+    assert!(bench.issuer.holds_lease());
+    // There is room again: the lane is free and the lease still stands.
+    bench.request(&sample(12, 0));
+    bench.batch();
+}
+
+#[test]
+fn a_poisoned_log_ends_the_lease_and_is_reported() {
+    let mut bench = Bench::leased(1);
+    let id = bench.request(&sample(10, 0));
+    let lane = bench.intents().0;
+    bench.handle(&sample(11, 0), Event::Logged(lane, Err(NotRecorded::ForGood)));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::SystemFailure))]);
+    assert!(!bench.issuer.holds_lease());
+    bench.handle(&sample(12, 0), Event::Probed(Nonce::from_bytes([8; 32])));
+    let ended = bench.out.iter().find_map(|action| match action {
+        Action::Send(ToMonitor::Answer(answer)) => answer.ended,
+        _ => None,
+    });
+    assert_eq!(ended.map(|ended| ended.cause), Some(EndingCause::EvidencePoisoned));
+}
+
+#[test]
+fn a_revocation_while_recording_is_honoured_before_signing() {
+    let mut bench = Bench::leased(1);
+    let id = bench.request(&sample(10, 0));
+    let lane = bench.intents().0;
+    bench.handle(&sample(11, 0), Event::Revoked(LeaseSeq::new(1), EndingCause::Deviation));
+    bench.handle(&sample(12, 0), Event::Logged(lane, Ok(LeafIndex::new(70))));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
+    assert!(!bench.out.iter().any(|action| matches!(action, Action::Sign(..))));
+}
+
+#[test]
+fn a_released_token_goes_on_record_with_its_digest() {
+    let mut bench = Bench::leased(1);
+    bench.request(&sample(10, 0));
+    let (lane, batch) = bench.batch();
+    let serial = batch[0].1.content().serial;
+    let finished = bench.sign(batch);
+    bench.handle(&sample(11, 0), Event::Finished(lane, finished));
+    let issued = bench.out.iter().find_map(|action| match action {
+        Action::Record(leaf::Event::Issued(issued)) => Some(issued[0]),
+        _ => None,
+    });
+    assert_eq!(issued.expect("recorded").serial, serial);
+}
+
+#[test]
+fn nothing_is_issued_under_a_lease_that_is_not_on_record() {
+    let logs_lease = |out: &[Action]| out.iter().any(|a| matches!(a, Action::LogLease(..)));
+    let mut bench = Bench::new(1);
+    bench.handle(&sample(0, 0), Event::Connected(CHANNEL));
+    bench.handle(&sample(0, 0), Event::Probed(Nonce::from_bytes([6; 32])));
+    bench.handle(&sample(0, 0), Event::Granted(signed(), lease(1, sample(0, 0))));
+    assert!(logs_lease(&bench.out));
+    let id = bench.request(&sample(1, 0));
+    assert!(bench.out.is_empty() && !bench.issuer.wants_another_sample(), "{:?}", bench.out);
+
+    // The disk is full: whoever waits is told, and the next request tries again.
+    let sequence = LeaseSeq::new(1);
+    bench.handle(&sample(2, 0), Event::LeaseLogged(sequence, Err(NotRecorded::ForNow)));
+    assert_eq!(bench.replies(), [(id, Err(FailInfo::SystemFailure))]);
+    assert!(bench.issuer.holds_lease());
+    let id = bench.request(&sample(3, 0));
+    assert!(logs_lease(&bench.out) && bench.replies().is_empty(), "{:?}", bench.out);
+    bench.handle(&sample(4, 0), Event::LeaseLogged(sequence, Ok(())));
+    assert_eq!(bench.batch().1[0].0, id);
 }

@@ -119,6 +119,21 @@ impl TokenBuilder {
         &self.certificate
     }
 
+    /// SHA-256 over the TSTInfo that [`TokenBuilder::build`] will put into the token.
+    ///
+    /// # Errors
+    /// [`TokenError::GenTime`] when the time cannot be written.
+    pub fn tst_info_digest(
+        &self,
+        request: &Request,
+        serial: &Serial,
+        gen_time: GenTime,
+    ) -> Result<[u8; 32], TokenError> {
+        let tst_info = tst_info::encode(request, serial, gen_time, &self.accuracy_fields)
+            .ok_or(TokenError::GenTime(gen_time))?;
+        Ok(Sha256::digest(tst_info).into())
+    }
+
     /// The TimeStampToken in DER. `sign` gets the message and returns an ECDSA signature over its
     /// SHA-256 in DER (ECDSA-Sig-Value, RFC 5480).
     ///

@@ -2,12 +2,12 @@
 
 mod file;
 mod pem;
-mod slots;
+mod pool;
 
 pub use crate::core::rfc3161::SignerError;
 pub use file::{FileSigner, SignerSetupError};
 pub use pem::{PemError, load_certificates};
-pub use slots::Slots;
+pub use pool::SignerPool;
 
 /// A private key that signs, and the certificate's public key that checks.
 pub trait Signer: Send + Sync {

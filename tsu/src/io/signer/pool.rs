@@ -2,7 +2,7 @@
 //! on the threads that serve connections.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use chronolease_core::token::{Signed, Witnessed};
@@ -10,51 +10,52 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use super::Signer;
-use crate::core::issuing::{Content, Finished, SlotId, Unsigned};
+use crate::core::issuing::{Content, Finished, LaneId, Unsigned};
 use crate::core::rfc3161::{TokenBuilder, TokenError};
 
-/// Signing threads, one for each slot of the pipeline.
+/// Signing threads that share one queue.
 #[derive(Debug)]
-pub struct Slots {
-    batches: Vec<mpsc::Sender<Unsigned>>,
+pub struct SignerPool {
+    batches: mpsc::Sender<(LaneId, Unsigned)>,
 }
 
-impl Slots {
-    /// Starts `count` threads. Each finished batch goes to `finished`.
+impl SignerPool {
+    /// Starts `threads` threads. At most `lanes` batches may wait, one for each lane of the
+    /// pipeline. Each finished batch goes to `finished`.
     ///
     /// # Errors
     /// When the operating system gives no thread.
     pub fn start(
-        count: usize,
+        threads: usize,
+        lanes: usize,
         builder: &Arc<TokenBuilder>,
         signer: &Arc<dyn Signer>,
-        finished: &mpsc::Sender<(SlotId, Finished)>,
+        finished: &mpsc::Sender<(LaneId, Finished)>,
     ) -> io::Result<Self> {
-        let start = |slot| {
-            // The pipeline gives a slot its next batch only after the last one came back.
-            let (sender, mut batches) = mpsc::channel::<Unsigned>(1);
+        let (batches, queue) = mpsc::channel::<(LaneId, Unsigned)>(lanes);
+        let queue = Arc::new(Mutex::new(queue));
+        for thread in 0..threads {
             let (builder, signer) = (Arc::clone(builder), Arc::clone(signer));
-            let finished = finished.clone();
-            thread::Builder::new().name(format!("sign-{slot}")).spawn(move || {
-                while let Some(batch) = batches.blocking_recv() {
-                    let batch = batch
-                        .into_iter()
-                        .map(|(id, token)| (id, sign(&builder, &*signer, token)))
-                        .collect();
-                    if finished.blocking_send((SlotId(slot), batch)).is_err() {
+            let (queue, finished) = (Arc::clone(&queue), finished.clone());
+            thread::Builder::new().name(format!("sign-{thread}")).spawn(move || {
+                // Who waits for a batch holds the lock; who signs does not.
+                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+                while let Some((lane, batch)) = next() {
+                    let signed = |(id, token)| (id, sign(&builder, &*signer, token));
+                    let batch = batch.into_iter().map(signed).collect();
+                    if finished.blocking_send((lane, batch)).is_err() {
                         break;
                     }
                 }
             })?;
-            Ok(sender)
-        };
-        Ok(Self { batches: (0..count).map(start).collect::<io::Result<_>>()? })
+        }
+        Ok(Self { batches })
     }
 
-    /// Hands a batch to a slot. `false` when its thread is gone.
+    /// Hands a batch over. `false` when the threads are gone.
     #[must_use]
-    pub fn give(&self, slot: SlotId, batch: Unsigned) -> bool {
-        self.batches.get(slot.0).is_some_and(|sender| sender.try_send(batch).is_ok())
+    pub fn give(&self, lane: LaneId, batch: Unsigned) -> bool {
+        self.batches.try_send((lane, batch)).is_ok()
     }
 }
 
