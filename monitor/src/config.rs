@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chronolease_net::config::{ConfigErrors, Document, Section};
+use chronolease_net::recorder::EvidenceConfig;
 
 pub use sources::{SourceConfig, SourcesConfig};
 pub use wards::{Person, Role, Ward};
@@ -29,6 +30,8 @@ pub struct Config {
     pub link: Link,
     /// The key that signs leases: Ed25519, PKCS#8 in PEM.
     pub evidence_key_file: PathBuf,
+    /// The evidence log.
+    pub evidence: EvidenceConfig,
     /// Where persons are served over TLS, with the link's certificate.
     pub admin: SocketAddr,
     /// Where `/metrics`, `/livez` and `/readyz` are served.
@@ -72,6 +75,7 @@ impl Config {
         let allow_virtual_monitor = monitor.bool_or("allow_virtual_monitor", false);
         let link = Link::read(&root.section("link"));
         let evidence_key_file = root.section("evidence").existing_file("key_file");
+        let evidence = EvidenceConfig::read(&root.section("evidence"));
         let admin = root.section("admin").socket_addr("listen");
         let metrics = root.section("metrics").socket_addr("listen");
         let log_level = root.section("log").string_or("level", "info");
@@ -84,6 +88,7 @@ impl Config {
             allow_virtual_monitor: allow_virtual_monitor?,
             link: link?,
             evidence_key_file: evidence_key_file?,
+            evidence: evidence?,
             admin: admin?,
             metrics: metrics?,
             log_level: log_level?,

@@ -4,6 +4,7 @@
 //! authority. `io` moves bytes: NTP sockets, the links to the TSUs, the admin listener. `start`
 //! puts them together.
 
+pub mod commission;
 pub mod config;
 pub mod core;
 pub mod io;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chronolease_monitor::commission;
 use chronolease_monitor::config::Config;
-use chronolease_monitor::start::{self, Monitor};
+use chronolease_monitor::start::Monitor;
 use chronolease_net::daemon::{self, DaemonError};
-use chronolease_net::{build, logging};
+use chronolease_net::{build, logging, recorder};
 use clap::{Parser, Subcommand};
 
 /// Works out UTC on its own, watches the clocks of the TSUs, and grants them short leases.
@@ -28,14 +29,24 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Write the first record of a new TSU into the monitor's state folder.
-    Commission {
-        /// The TSU, as its [[tsu]] table names it.
-        tsu: String,
-    },
+    /// Make what a new box or a new TSU needs, once. It is never made at a start: what is gone
+    /// must be noticed.
+    #[command(subcommand)]
+    Commission(CommissionCommand),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum CommissionCommand {
+    /// Make the empty evidence log.
+    Log,
+    /// Write the first record of a TSU into the monitor's state folder.
+    Tsu {
+        /// The TSU, as its [[tsu]] table names it.
+        name: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -55,16 +66,20 @@ fn run(arguments: &Arguments) -> Result<(), DaemonError> {
             print!("{}", document.show());
             return Ok(());
         }
-        Some(Command::Commission { tsu }) => return start::commission(&config, tsu),
+        Some(Command::Commission(CommissionCommand::Log)) => return commission::log(&config),
+        Some(Command::Commission(CommissionCommand::Tsu { name })) => {
+            return commission::tsu(&config, name);
+        }
         None => {}
     }
+    let config_digest = recorder::config_digest(&document.show());
     if arguments.check_config {
-        Monitor::prepare(config)?;
+        Monitor::prepare(config, config_digest)?;
         println!("{}: good", arguments.config.display());
         return Ok(());
     }
     logging::init(&config.log_level).map_err(DaemonError::config)?;
-    let monitor = Monitor::prepare(config)?;
+    let monitor = Monitor::prepare(config, config_digest)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

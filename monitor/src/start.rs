@@ -1,33 +1,38 @@
 //! Puts the monitor together from its configuration, and runs it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chronolease_core::evidence::leaf::{BoxRole, Started};
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::TsuId;
 use chronolease_core::time::{Bound, Ppb};
 use chronolease_net::build;
 use chronolease_net::daemon::DaemonError;
+use chronolease_net::evidence::{OpenError, Refused};
 use chronolease_net::keys::EvidenceSigner;
 use chronolease_net::observe::{Health, Observer};
+use chronolease_net::recorder::{Evidence, Recorder, RecorderError};
+use chronolease_net::shutdown;
 use chronolease_net::tls::{self, Accepted, Identity, TlsListener};
-use chronolease_net::{durable, shutdown};
 use chronolease_sys::Clocks;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::commission::{no_log, read_record, record_file};
 use crate::config::Config;
 use crate::core::authority::{Rearm, Record, Ward};
 use crate::core::continuity::Continuity;
 use crate::core::ntp::PIVOT;
-use crate::core::sources::{Report, Rules, Source, Sources};
+use crate::core::sources::{Report, Rounds, Rules, Source, Sources};
 use crate::io::admin::Admin;
 use crate::io::engine::{Engine, Input, Slot};
 use crate::io::link::{Links, Registered};
 use crate::io::metrics::MonitorMetrics;
 use crate::io::ntp::{Pollers, Target};
+use crate::io::records::Records;
 use crate::io::status::StatusWriter;
 
 /// The loop counts as stalled when it has not come round for this long.
@@ -43,18 +48,27 @@ const INPUTS_MAX: usize = 256;
 pub struct Monitor {
     config: Config,
     identity: Identity,
-    evidence: EvidenceSigner,
+    signer: EvidenceSigner,
+    config_digest: Hash,
     clocks: Clocks,
     is_virtual: bool,
     records: Vec<Record>,
 }
 
+/// What was bound.
+struct Ports {
+    observer: Observer,
+    links: TlsListener,
+    admin: TlsListener,
+}
+
 impl Monitor {
-    /// Loads what the configuration names.
+    /// Loads what the configuration names, the evidence log left out: that is only looked for.
+    /// `config_digest` goes on record with the start.
     ///
     /// # Errors
     /// [`DaemonError`] that names the file and what is wrong with it.
-    pub fn prepare(config: Config) -> Result<Self, DaemonError> {
+    pub fn prepare(config: Config, config_digest: Hash) -> Result<Self, DaemonError> {
         let clocks = Clocks::open().map_err(DaemonError::failed)?;
         let is_virtual = chronolease_sys::is_virtual();
         if is_virtual && !config.allow_virtual_monitor {
@@ -66,20 +80,36 @@ impl Monitor {
         let link = &config.link;
         let identity =
             Identity::load(&link.certificate_file, &link.key_file).map_err(DaemonError::config)?;
-        let evidence =
+        let signer =
             EvidenceSigner::load(&config.evidence_key_file).map_err(DaemonError::config)?;
         let read =
             |rules: &crate::core::authority::Rules| read_record(&config.state_dir, &rules.tsu);
         let records = config.rules().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { config, identity, evidence, clocks, is_virtual, records })
+        if !config.evidence.dir.is_dir() {
+            return Err(no_log(&config.evidence));
+        }
+        Ok(Self { config, identity, signer, config_digest, clocks, is_virtual, records })
     }
 
     /// Runs until SIGINT or SIGTERM.
     ///
     /// # Errors
-    /// [`DaemonError`] when a port is taken or the engine ends on its own.
+    /// [`DaemonError`] when a port is taken, the evidence log cannot be used, or the engine ends on
+    /// its own.
     pub async fn run(self) -> Result<(), DaemonError> {
         let stop = shutdown::on_signal().map_err(DaemonError::failed)?;
+        let ports = self.bind().await?;
+        self.announce();
+        let evidence = self.open_evidence().await?;
+        let (recorder, clocks) = (evidence.recorder(), self.clocks);
+        info!(records = recorder.size(), "the evidence log is open");
+        self.serve(ports, recorder, stop).await?;
+        close_evidence(evidence, clocks).await?;
+        info!("stopped");
+        Ok(())
+    }
+
+    async fn bind(&self) -> Result<Ports, DaemonError> {
         let observer = Observer::bind(self.config.metrics).await.map_err(|e| {
             DaemonError::failed(format!("metrics.listen {}: {e}", self.config.metrics))
         })?;
@@ -87,14 +117,22 @@ impl Monitor {
         let links = self.listen("link.listen", self.config.link.listen, tsu_pins.collect()).await?;
         let person_pins = self.config.persons.iter().flat_map(|person| person.pins.clone());
         let admin = self.listen("admin.listen", self.config.admin, person_pins.collect()).await?;
+        Ok(Ports { observer, links, admin })
+    }
 
+    async fn serve(
+        self,
+        ports: Ports,
+        recorder: Recorder,
+        stop: CancellationToken,
+    ) -> Result<(), DaemonError> {
         let tsus: Vec<TsuId> = self.config.rules().map(|rules| rules.tsu.clone()).collect();
         let metrics = MonitorMetrics::new(&tsus, self.is_virtual).map_err(DaemonError::failed)?;
         let registry = metrics.registry();
         let health = Health::new(self.clocks, STALL_LIMIT);
         let (status, status_reader) = StatusWriter::new(&self.config.id);
+        let rounds = Rounds::new(self.poll_interval());
         let (inputs, inputs_in) = mpsc::channel(INPUTS_MAX);
-        self.announce();
 
         let ended = CancellationToken::new();
         let sources = self.sources();
@@ -103,22 +141,24 @@ impl Monitor {
         let tracker = TaskTracker::new();
         let links = Links {
             tracker: tracker.clone(),
-            listener: links,
+            listener: ports.links,
             registered: self.registered(),
             clocks: self.clocks,
             engine: inputs,
         };
         tokio::spawn(links.run(ended.clone()));
         let persons = Admin::new(&self.config.persons, status_reader);
-        tokio::spawn(persons.run(admin, ended.clone()));
-        tokio::spawn(observer.run(registry, health.clone(), ended.clone()));
+        tokio::spawn(persons.run(ports.admin, ended.clone()));
+        tokio::spawn(ports.observer.run(registry, health.clone(), ended.clone()));
         let engine = Engine {
             clocks: self.clocks,
             sources,
             continuity: Continuity::default(),
             epoch,
             slots: self.slots(),
-            evidence: self.evidence,
+            signer: self.signer,
+            records: Records::new(recorder),
+            rounds,
             inputs: inputs_in,
             metrics,
             status,
@@ -135,8 +175,25 @@ impl Monitor {
         if finished.is_err() || !stop.is_cancelled() {
             return Err(DaemonError::failed("the engine ended"));
         }
-        info!("stopped");
         Ok(())
+    }
+
+    async fn open_evidence(&self) -> Result<Evidence, DaemonError> {
+        let (config, clocks) = (self.config.evidence.clone(), self.clocks);
+        let started = Started {
+            role: BoxRole::Monitor,
+            version: build::VERSION.to_owned(),
+            build: build::BUILD_ID.to_owned(),
+            incarnation: None,
+            config_digest: self.config_digest,
+        };
+        let opened = tokio::task::spawn_blocking(move || Evidence::open(&config, clocks, started));
+        opened.await.map_err(DaemonError::failed)?.map_err(|error| match error {
+            RecorderError::Open { source: OpenError::Refused(Refused::Absent), .. } => {
+                no_log(&self.config.evidence)
+            }
+            other => DaemonError::failed(other),
+        })
     }
 
     async fn listen(
@@ -189,6 +246,11 @@ impl Monitor {
         });
     }
 
+    fn poll_interval(&self) -> Bound {
+        let nanos = self.config.sources.poll.as_nanos();
+        u64::try_from(nanos).map_or(Bound::MAX, Bound::from_nanos)
+    }
+
     fn registered(&self) -> Arc<[Registered]> {
         let wards = self.config.wards.iter();
         wards.map(|w| Registered { tsu: w.rules.tsu.clone(), pins: w.pins.clone() }).collect()
@@ -213,8 +275,9 @@ impl Monitor {
             "starting"
         );
         warn!(
-            "this build has no NTS, no PPS, no clock reader, no leap seconds, no witness and no \
-               evidence log yet; of its own continuity it sees suspension alone"
+            "this build has no NTS, no PPS, no clock reader, no leap seconds and no witness yet; \
+               its evidence log is not exchanged with the TSU's; of its own continuity it sees \
+               suspension alone"
         );
         warn!("all sources are plain NTP: one attacker on the path may own every one of them");
         if cfg!(feature = "negative-control") {
@@ -235,39 +298,15 @@ impl Monitor {
     }
 }
 
-fn record_file(state_dir: &Path, tsu: &TsuId) -> std::path::PathBuf {
-    state_dir.join(format!("{tsu}.ward"))
-}
-
-/// Writes the first record of a new TSU.
-///
-/// # Errors
-/// [`DaemonError`] when the TSU is not configured, has a record already, or it cannot be written.
-pub fn commission(config: &Config, tsu: &str) -> Result<(), DaemonError> {
-    let Some(rules) = config.rules().find(|rules| rules.tsu.as_str() == tsu) else {
-        return Err(DaemonError::config(format!("no [[tsu]] of the configuration is {tsu:?}")));
+/// Puts the stop on record and closes the log.
+async fn close_evidence(evidence: Evidence, clocks: Clocks) -> Result<(), DaemonError> {
+    let close = move || {
+        let recorder = evidence.recorder();
+        evidence.close(&clocks.sample()).map(|()| recorder.size())
     };
-    let file = record_file(&config.state_dir, &rules.tsu);
-    let failed = |what: String| DaemonError::failed(format!("{}: {what}", file.display()));
-    if durable::read_if_present(&file).map_err(|e| failed(e.to_string()))?.is_some() {
-        return Err(failed("there is a record already; it is left as it is".to_owned()));
+    match tokio::task::spawn_blocking(close).await.map_err(DaemonError::failed)? {
+        Ok(records) => info!(records, "the evidence log is closed"),
+        Err(why) => warn!(%why, "the stop is not on record"),
     }
-    durable::write_atomically(&file, Record::default().to_text().as_bytes())
-        .map_err(|e| failed(e.to_string()))
-}
-
-/// A record that is gone or unreadable is never taken for a new one: it may have held a latch.
-fn read_record(state_dir: &Path, tsu: &TsuId) -> Result<Record, DaemonError> {
-    let file = record_file(state_dir, tsu);
-    let failed = |what: String| DaemonError::failed(format!("{}: {what}", file.display()));
-    let Some(bytes) = durable::read_if_present(&file).map_err(|e| failed(e.to_string()))? else {
-        return Err(failed(format!(
-            "there is no record. One that was lost may have held a latch. Only for a TSU that never \
-             had one, write the first: chronolease-monitor --config FILE commission {tsu}"
-        )));
-    };
-    let text = String::from_utf8(bytes).map_err(|e| failed(e.to_string()))?;
-    Record::parse(&text).map_err(|e| {
-        failed(format!("damaged ({e}). It may have held a latch, so the monitor does not start"))
-    })
+    Ok(())
 }

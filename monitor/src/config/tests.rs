@@ -102,6 +102,14 @@ fn without_its_files_the_example_lacks_the_files_and_nothing_else() {
 }
 
 #[test]
+fn the_evidence_log_is_where_and_what_the_example_says() {
+    let evidence = good(&[]).evidence;
+    assert_eq!(evidence.dir, std::path::Path::new("/var/lib/chronolease/monitor/evidence"));
+    assert_eq!(evidence.origin, "monitor.tsa.example/evidence");
+    assert_eq!((evidence.segment_bytes, evidence.reserve_bytes), (64 << 20, 256 << 20));
+}
+
+#[test]
 fn what_may_be_left_out_has_the_default_of_the_design() {
     let defaults = [
         "allow_virtual_monitor = false\n",
@@ -126,6 +134,8 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
         "hold = \"10s\"\n",
         "hold_latched = \"60s\"\n",
         "rearm = \"two-persons\"\n",
+        "segment_mib = 64\n",
+        "reserve_mib = 256\n",
     ];
     let (short, long) = (good(&defaults.map(|line| (line, ""))), good(&[]));
     assert_eq!(short.wards[0].rules, long.wards[0].rules);
@@ -136,6 +146,7 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
     assert_eq!(short.sources.caps, long.sources.caps);
     assert_eq!(short.allow_virtual_monitor, long.allow_virtual_monitor);
     assert_eq!(short.log_level, long.log_level);
+    assert_eq!(short.evidence, long.evidence);
 }
 
 #[test]
@@ -253,6 +264,8 @@ fn single_values_are_checked() {
         ("stratum_max = 4", "stratum_max = 16", "sources.stratum_max", "from 1 to 15"),
         ("faults = 1", "faults = 17", "sources.faults", "from 0 to 16"),
         ("good_probes = 5", "good_probes = 0", "lease.good_probes", "from 1 to 1000"),
+        ("tsa.example/evidence", "tsa.example/e+e", "evidence.origin", "a log name"),
+        ("segment_mib = 64", "segment_mib = 1", "evidence.segment_mib", "from 2 to 1024"),
     ] {
         refused(&[(part, other)], key, message);
     }

@@ -1,5 +1,6 @@
 //! The verdict on a TSU's clock: one probe against the monitor's own interval for UTC.
 
+use chronolease_core::evidence::leaf::Assessment;
 use chronolease_core::interval::Interval;
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, Ppb, RawInstant, Span};
@@ -48,6 +49,17 @@ impl Verdict {
         match self {
             Self::Good(d) | Self::Bad(d) | Self::Unknown(d) => Some(d.magnitude()),
             Self::Unusable => None,
+        }
+    }
+}
+
+impl From<Verdict> for Assessment {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Good(deviation) => Self::Good(deviation),
+            Verdict::Bad(deviation) => Self::Bad(deviation),
+            Verdict::Unknown(deviation) => Self::Unknown(deviation),
+            Verdict::Unusable => Self::Unusable,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The task that owns what the monitor knows and decides. Every event meets a clock reading taken
 //! after the event was in; actions are carried out in order.
 
-use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+mod slot;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use chronolease_core::evidence::leaf::{self, Assessment};
 use chronolease_core::id::Nonce;
 use chronolease_core::lease::{LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
@@ -12,18 +14,20 @@ use chronolease_core::time::{Bound, RawInstant, Span};
 use chronolease_core::wire::ToTsu;
 use chronolease_net::keys::EvidenceSigner;
 use chronolease_net::observe::Health;
-use chronolease_net::{durable, random};
+use chronolease_net::random;
 use chronolease_sys::Clocks;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+pub use slot::Slot;
+
 use super::metrics::MonitorMetrics;
+use super::records::Records;
 use super::status::StatusWriter;
-use crate::core::assessment::Verdict;
-use crate::core::authority::{Action, ConnId, Context, Event, Record, Ward};
+use crate::core::authority::{Action, Context, Event};
 use crate::core::continuity::Continuity;
-use crate::core::sources::{Epoch, Report, Sources, View};
+use crate::core::sources::{Epoch, Report, Rounds, Sources, View};
 
 /// The longest time without a look at everything.
 const TICK_MAX: Bound = Bound::from_millis(250);
@@ -51,24 +55,6 @@ pub enum Input {
     },
 }
 
-/// A ward with its file and its connections.
-#[derive(Debug)]
-pub struct Slot {
-    ward: Ward,
-    file: PathBuf,
-    connections: HashMap<ConnId, mpsc::Sender<ToTsu>>,
-    /// The record on disk is older than the ward's.
-    dirty: bool,
-}
-
-impl Slot {
-    /// A ward whose record lives in `file`.
-    #[must_use]
-    pub fn new(ward: Ward, file: PathBuf) -> Self {
-        Self { ward, file, connections: HashMap::new(), dirty: false }
-    }
-}
-
 /// Everything that the engine needs.
 #[derive(Debug)]
 pub struct Engine {
@@ -83,7 +69,11 @@ pub struct Engine {
     /// The TSUs.
     pub slots: Vec<Slot>,
     /// The key that signs leases.
-    pub evidence: EvidenceSigner,
+    pub signer: EvidenceSigner,
+    /// What goes into the evidence log.
+    pub records: Records,
+    /// When a measurement round does.
+    pub rounds: Rounds,
     /// What comes in.
     pub inputs: mpsc::Receiver<Input>,
     /// What Prometheus reads.
@@ -106,13 +96,18 @@ impl Engine {
                 () = stop.cancelled() => {
                     let now = self.clocks.sample();
                     self.everybody(&now, &Event::Stop);
+                    self.records.finish(&now);
                     return;
                 }
                 input = self.inputs.recv() => input,
                 () = tokio::time::sleep(patience) => None,
             };
+            let evidence_lost = self.records.settle();
             let now = self.clocks.sample_within(Continuity::SLACK);
             self.health.progress(now.raw_after);
+            if evidence_lost {
+                self.everybody(&now, &Event::EvidenceLost);
+            }
             if let Some(why) = self.continuity.broken_by(&now) {
                 error!(%why, "every sample is discarded");
                 let _ = self.epoch.send(self.sources.discard_all());
@@ -132,8 +127,18 @@ impl Engine {
                     Err(why) => warn!(%why, "UTC is not known"),
                 }
             }
+            self.record(&now, &view);
             self.show(&now, &view);
         }
+    }
+
+    /// Puts what happened in this turn on its way to the disk.
+    fn record(&mut self, now: &Sample, view: &View) {
+        if self.rounds.is_due(now.raw_after, view.utc.is_ok()) {
+            // A leaf's intervals hold for its `raw_before`.
+            self.records.note(leaf::Event::Round(self.sources.round(now.raw_before)));
+        }
+        self.records.flush(now);
     }
 
     fn take(&mut self, now: &Sample, input: Option<Input>) {
@@ -182,6 +187,7 @@ impl Engine {
         let context = Context {
             now: now.raw_after,
             utc: self.sources.view(now.raw_after).utc,
+            recordable: self.records.trouble().is_none(),
             nonces: [Nonce::from_bytes(random::bytes()), Nonce::from_bytes(random::bytes())],
         };
         let mut out = Vec::new();
@@ -192,43 +198,55 @@ impl Engine {
     fn carry_out(&mut self, ward: usize, now: &Sample, actions: Vec<Action>) {
         let mut waiting = VecDeque::from(actions);
         while let Some(action) = waiting.pop_front() {
-            let failure = self.act(ward, action);
+            let failure = self.act(ward, now, action);
             if let Some(event) = failure {
                 waiting.extend(self.handle(ward, now, event));
             }
         }
         let slot = &mut self.slots[ward];
-        if slot.dirty && persist(slot, &slot.ward.record().clone()) {
+        if slot.dirty && slot.persist(&slot.ward.record().clone()) {
             warn!(tsu = %slot.ward.rules().tsu, "the state could be recorded after all");
         }
     }
 
     /// What went wrong, for the ward to act upon.
-    fn act(&mut self, ward: usize, action: Action) -> Option<Event> {
+    fn act(&mut self, ward: usize, now: &Sample, action: Action) -> Option<Event> {
         let slot = &mut self.slots[ward];
         let tsu = slot.ward.rules().tsu.clone();
         match action {
-            Action::Send(conn, message) => return send(slot, conn, message),
+            Action::Send(conn, message) => return slot.send(conn, message),
             Action::Close(conn) => drop(slot.connections.remove(&conn)),
             Action::Persist(record) => {
-                return (!persist(slot, &record)).then_some(Event::PersistFailed);
+                return (!slot.persist(&record)).then_some(Event::PersistFailed);
             }
             Action::Grant(conn, record, terms) => {
-                if !persist(slot, &record) {
+                if !slot.persist(&record) {
                     return Some(Event::PersistFailed);
                 }
+                let lease = sign(&self.signer, &terms);
+                let recorded = self.records.commit(now, leaf::Event::LeaseGranted(lease.clone()));
+                if let Err(why) = recorded {
+                    warn!(%tsu, sequence = %terms.sequence, %why, "not granted");
+                    let lost = why.is_final();
+                    return Some(if lost { Event::EvidenceLost } else { Event::PersistFailed });
+                }
                 self.metrics.granted(&tsu);
-                return send(slot, conn, ToTsu::Grant(sign(&self.evidence, &terms)));
+                return slot.send(conn, ToTsu::Grant(lease));
             }
-            Action::Ended(sequence, cause) => {
+            Action::Ended(ended) => {
+                let (sequence, cause) = (ended.sequence, ended.cause);
                 if cause.latches() {
                     error!(%tsu, %sequence, %cause, "the lease ended, latched");
                 } else {
                     warn!(%tsu, %sequence, %cause, "the lease ended");
                 }
                 self.metrics.ended(&tsu, cause);
+                self.records.note(leaf::Event::LeaseEnded(ended));
             }
-            Action::Judged(verdict) => log_verdict(&tsu, &verdict),
+            Action::Judged(probed) => {
+                log_verdict(&probed);
+                self.records.note(leaf::Event::Verdict(probed));
+            }
         }
         None
     }
@@ -249,8 +267,9 @@ impl Engine {
         for slot in &self.slots {
             self.metrics.ward(&slot.ward);
         }
-        let unready = view.utc.err().map(|why| format!("UTC is not known: {why}"));
-        self.health.set_unready(unready.into_iter().collect());
+        self.metrics.evidence(&self.records);
+        let no_utc = view.utc.err().map(|why| format!("UTC is not known: {why}"));
+        self.health.set_unready(no_utc.into_iter().chain(self.records.trouble()).collect());
         let wards = self.slots.iter().map(|slot| &slot.ward);
         self.status.write(now, &self.sources, view, wards);
     }
@@ -265,35 +284,15 @@ fn sign(key: &EvidenceSigner, terms: &LeaseTerms) -> SignedLease {
     }
 }
 
-/// A TSU that does not take its messages is cut off, and its ward told.
-fn send(slot: &mut Slot, conn: ConnId, message: ToTsu) -> Option<Event> {
-    if slot.connections.get(&conn)?.try_send(message).is_ok() {
-        return None;
+fn log_verdict(probed: &leaf::Probed) {
+    let tsu = &probed.tsu;
+    match &probed.assessment {
+        Assessment::Good(deviation) => tracing::debug!(%tsu, %deviation, "probe: good"),
+        Assessment::Unknown(deviation) => info!(%tsu, %deviation, "probe: not proven, no renewal"),
+        Assessment::Unusable => info!(%tsu, "probe: the TSU was paused, no renewal"),
+        Assessment::Bad(deviation) => error!(%tsu, %deviation, "probe: the TSU's clock is wrong"),
     }
-    warn!(tsu = %slot.ward.rules().tsu, "the TSU takes no messages; closing its connection");
-    slot.connections.remove(&conn);
-    Some(Event::Closed { conn })
 }
 
-fn persist(slot: &mut Slot, record: &Record) -> bool {
-    let text = record.to_text();
-    let written =
-        tokio::task::block_in_place(|| durable::write_atomically(&slot.file, text.as_bytes()));
-    if let Err(failure) = &written
-        && !slot.dirty
-    {
-        let file = slot.file.display();
-        error!(tsu = %slot.ward.rules().tsu, %file, %failure, "the state cannot be recorded");
-    }
-    slot.dirty = written.is_err();
-    written.is_ok()
-}
-
-fn log_verdict(tsu: &chronolease_core::id::TsuId, verdict: &Verdict) {
-    match verdict {
-        Verdict::Good(deviation) => tracing::debug!(%tsu, %deviation, "probe: good"),
-        Verdict::Unknown(deviation) => info!(%tsu, %deviation, "probe: not proven, no renewal"),
-        Verdict::Unusable => info!(%tsu, "probe: the TSU was paused, no renewal"),
-        Verdict::Bad(deviation) => error!(%tsu, %deviation, "probe: the TSU's clock is wrong"),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,9 @@ use chronolease_core::id::TsuId;
 use chronolease_core::lease::EndingCause;
 use chronolease_core::time::{Bound, Span};
 use chronolease_net::observe::{Metrics, MetricsError, State, StateSet};
-use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
+use super::records::Records;
 use crate::core::authority::{Ward, WardState};
 use crate::core::sources::SourceState;
 
@@ -37,6 +38,9 @@ pub struct MonitorMetrics {
     source_uncertainty: GaugeVec,
     utc_known: IntGauge,
     utc_bound: Gauge,
+    evidence_records: IntGauge,
+    evidence_trouble: IntGauge,
+    evidence_missing: IntCounter,
 }
 
 impl MonitorMetrics {
@@ -95,6 +99,14 @@ impl MonitorMetrics {
                 "utc_bound_seconds",
                 "Half-width of the fused interval when UTC was last known.",
             )?,
+            evidence_records: metrics
+                .int_gauge("evidence_records", "How many leaves the evidence log holds.")?,
+            evidence_trouble: metrics
+                .int_gauge("evidence_trouble", "1 while the evidence log takes no records.")?,
+            evidence_missing: metrics.int_counter(
+                "evidence_missing_total",
+                "Events that never came on record, since the start.",
+            )?,
             lease_endings,
             leases_granted,
             metrics,
@@ -115,6 +127,13 @@ impl MonitorMetrics {
     /// A lease ended.
     pub fn ended(&self, tsu: &TsuId, cause: EndingCause) {
         self.lease_endings.with_label_values(&[tsu.as_str(), cause.label()]).inc();
+    }
+
+    /// Shows how the evidence log fares.
+    pub fn evidence(&self, records: &Records) {
+        self.evidence_records.set(i64::try_from(records.size()).unwrap_or(i64::MAX));
+        self.evidence_trouble.set(records.trouble().is_some().into());
+        self.evidence_missing.inc_by(records.missing().saturating_sub(self.evidence_missing.get()));
     }
 
     /// Shows a ward.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ntp`] | the pollers of the sources |
 //! | [`engine`] | the task that owns what is known and decides |
+//! | [`records`] | what goes into the evidence log |
 //! | [`link`] | the connections of the TSUs |
 //! | [`admin`] | the listener for persons |
 //! | [`status`] | what persons may read |
@@ -14,4 +15,7 @@ pub mod engine;
 pub mod link;
 pub mod metrics;
 pub mod ntp;
+pub mod records;
 pub mod status;
+#[cfg(test)]
+mod testing;

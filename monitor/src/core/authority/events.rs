@@ -1,15 +1,15 @@
 //! What happens to a ward, and what it wants done.
 
+use chronolease_core::evidence::leaf;
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::id::{ChannelBinding, LeaseSeq, Nonce};
 use chronolease_core::interval::Interval;
-use chronolease_core::lease::{EndingCause, LeaseTerms};
+use chronolease_core::lease::LeaseTerms;
 use chronolease_core::time::RawInstant;
 use chronolease_core::wire::{Hello, ProbeAnswer, ToTsu};
 
 use super::connections::ConnId;
 use super::record::Record;
-use crate::core::assessment::Verdict;
 
 /// What comes with every event.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct Context {
     pub now: RawInstant,
     /// UTC - RAW on the monitor's oscillator, as it holds at `now`.
     pub utc: Result<Interval, NoUtc>,
+    /// Whether the evidence log takes records, as far as is known. No record, no grant.
+    pub recordable: bool,
     /// Fresh randomness; one for each connection that may have to be probed.
     pub nonces: [Nonce; 2],
 }
@@ -59,8 +61,11 @@ pub enum Event {
     Fused,
     /// Time passed.
     Tick,
-    /// A record could not be made durable.
+    /// A record could not be made durable, so what it records was not done.
     PersistFailed,
+    /// The evidence log will never take a record again; a grant that was just asked for was not
+    /// recorded either.
+    EvidenceLost,
     /// Box B's own continuity broke; its samples are gone.
     Broken,
     /// The monitor stops in good order.
@@ -76,11 +81,12 @@ pub enum Action {
     Close(ConnId),
     /// Make the record durable. The act it records has been done already.
     Persist(Record),
-    /// Make the record durable, then sign the terms and send the grant. When the record cannot be
-    /// made durable, do not grant, and report [`Event::PersistFailed`].
+    /// Make the record durable, sign the terms, put the lease on evidence, and only then send it.
+    /// When one of them fails, do not send, and report [`Event::PersistFailed`] or
+    /// [`Event::EvidenceLost`].
     Grant(ConnId, Record, LeaseTerms),
-    /// For the log and the metrics: a lease ended.
-    Ended(LeaseSeq, EndingCause),
-    /// For the log: a probe was judged.
-    Judged(Verdict),
+    /// For evidence, log and metrics: a lease ended, and with it all before it.
+    Ended(leaf::Ended),
+    /// For evidence and log: a probe was judged.
+    Judged(leaf::Probed),
 }

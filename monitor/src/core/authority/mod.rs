@@ -8,52 +8,23 @@ mod events;
 mod lease;
 mod rearm;
 mod record;
+mod rules;
 
+use chronolease_core::evidence::leaf;
 use chronolease_core::fusion::NoUtc;
-use chronolease_core::id::TsuId;
 use chronolease_core::lease::{EndingCause, LeaseTerms};
+use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_core::wire::{LeaseEnded, PROTOCOL_VERSION, ProbeAnswer, RefusedWhy, ToTsu};
 
-use super::assessment::{self, Limits, Probed, Verdict};
+use super::assessment::{self, Probed, Verdict};
 pub use connections::ConnId;
 use connections::Connections;
 pub use events::{Action, Context, Event};
 use lease::{Admission, Leases};
 use rearm::GoodRun;
 pub use record::{Record, RecordError};
-
-/// Who brings a latched ward back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rearm {
-    /// Nobody: the longer hold is enough. For the lab; refused in a qualified profile.
-    Automatic,
-    /// Two persons, one of them a security officer.
-    TwoPersons,
-}
-
-/// The rules for granting, from the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// The TSU.
-    pub tsu: TsuId,
-    /// The policy that leases are good for.
-    pub policy: String,
-    /// What a probe must prove.
-    pub limits: Limits,
-    /// How long a lease lasts.
-    pub ttl: Bound,
-    /// How often the TSU is probed; also how long a challenged connection may be silent.
-    pub probe: Bound,
-    /// K: good probes in a row before a lease.
-    pub good_probes: u32,
-    /// How long the good run must last after a lapse.
-    pub hold: Bound,
-    /// How long the good run must last after a latched cause.
-    pub hold_latched: Bound,
-    /// Who brings a latched ward back.
-    pub rearm: Rearm,
-}
+pub use rules::{Rearm, Rules};
 
 /// The state of a ward in one word, for metrics and status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +89,7 @@ impl Ward {
     /// Takes one event and appends what must be done to `out`.
     pub fn handle(&mut self, context: &Context, event: Event, out: &mut Vec<Action>) {
         self.expire(context, out);
-        if !matches!(event, Event::PersistFailed) {
+        if !matches!(event, Event::PersistFailed | Event::EvidenceLost) {
             self.cleared = None;
         }
         match event {
@@ -143,11 +114,8 @@ impl Ward {
             }
             Event::Closed { conn } => self.connections.closed(conn),
             Event::Fused | Event::Tick => {}
-            Event::PersistFailed => {
-                // What was not recorded did not happen: a latch is not cleared by it.
-                self.record.latch = self.record.latch.or(self.cleared.take());
-                self.end(context, EndingCause::StateLost, out);
-            }
+            Event::PersistFailed => self.unrecorded(context, EndingCause::StateLost, out),
+            Event::EvidenceLost => self.unrecorded(context, EndingCause::EvidencePoisoned, out),
             Event::Broken => {
                 self.connections.forget_probes(out);
                 self.end(context, EndingCause::MonitorBreak, out);
@@ -228,16 +196,29 @@ impl Ward {
         let probed = Probed { sent, received, sample: answer.sample };
         let verdict = assessment::assess(&probed, utc, &self.rules.limits, context.now);
         self.verdict = Some(verdict);
-        out.push(Action::Judged(verdict));
+        out.push(Action::Judged(leaf::Probed {
+            tsu: self.rules.tsu.clone(),
+            sent,
+            received,
+            answer: answer.sample,
+            judged_at: context.now,
+            utc_minus_raw: utc,
+            assessment: verdict.into(),
+        }));
         match verdict {
             Verdict::Good(_) => self.good(context, &probed, out),
-            Verdict::Bad(_) => self.end(context, EndingCause::Deviation, out),
+            Verdict::Bad(_) => {
+                self.end_found(context, EndingCause::Deviation, Some(answer.sample), out);
+            }
             Verdict::Unknown(_) | Verdict::Unusable => self.run.broken(),
         }
     }
 
     fn good(&mut self, context: &Context, probed: &Probed, out: &mut Vec<Action>) {
         self.run.good(context.now);
+        if !context.recordable {
+            return;
+        }
         if self.leases.live().is_none() {
             let waits = self.leases.revocation_pending(context.now);
             let rests = self.record.latch.is_some() && self.rules.rearm == Rearm::TwoPersons;
@@ -286,8 +267,25 @@ impl Ward {
         }
     }
 
-    /// Ends whatever lease there may be: acts first, records afterwards.
+    /// What was not recorded did not happen: a latch is not cleared by it.
+    fn unrecorded(&mut self, context: &Context, cause: EndingCause, out: &mut Vec<Action>) {
+        self.record.latch = self.record.latch.or(self.cleared.take());
+        self.end(context, cause, out);
+    }
+
     fn end(&mut self, context: &Context, cause: EndingCause, out: &mut Vec<Action>) {
+        self.end_found(context, cause, None, out);
+    }
+
+    /// Ends whatever lease there may be: acts first, records afterwards. `found_by` is the sample
+    /// that gave it away.
+    fn end_found(
+        &mut self,
+        context: &Context,
+        cause: EndingCause,
+        found_by: Option<Sample>,
+        out: &mut Vec<Action>,
+    ) {
         let was_live = self.leases.live().is_some();
         let latches = cause.latches() && self.record.latch.is_none();
         self.run.broken();
@@ -302,7 +300,8 @@ impl Ward {
         }
         if was_live {
             self.leases.revoked(cause, context.now);
-            out.push(Action::Ended(self.record.sequence, cause));
+            let (tsu, sequence) = (self.rules.tsu.clone(), self.record.sequence);
+            out.push(Action::Ended(leaf::Ended { tsu, sequence, cause, found_by }));
         }
         if latches {
             self.record.latch = Some(cause);

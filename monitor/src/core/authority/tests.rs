@@ -1,5 +1,6 @@
 use super::*;
-use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce};
+use crate::core::assessment::Limits;
+use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce, TsuId};
 use chronolease_core::interval::Interval;
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Ppb, Span, Timestamp};
@@ -35,6 +36,7 @@ struct Bench {
     ward: Ward,
     now_ms: i64,
     utc: Result<Interval, NoUtc>,
+    recordable: bool,
     nonce: u8,
     out: Vec<Action>,
 }
@@ -48,7 +50,7 @@ impl Bench {
         let now_ms = 10_000;
         let now = RawInstant::from_nanos(now_ms * MS);
         let ward = Ward::new(rules, record, now);
-        Self { ward, now_ms, utc: Ok(utc()), nonce: 0, out: vec![] }
+        Self { ward, now_ms, utc: Ok(utc()), recordable: true, nonce: 0, out: vec![] }
     }
 
     fn connected() -> Self {
@@ -70,6 +72,7 @@ impl Bench {
         let context = Context {
             now: RawInstant::from_nanos(self.now_ms * MS),
             utc: self.utc,
+            recordable: self.recordable,
             nonces: [nonce(self.nonce), nonce(self.nonce.wrapping_add(1))],
         };
         self.out.clear();
@@ -138,7 +141,7 @@ impl Bench {
 
     fn ending(&self) -> Option<EndingCause> {
         self.out.iter().find_map(|action| match action {
-            Action::Ended(_, cause) => Some(*cause),
+            Action::Ended(ended) => Some(ended.cause),
             _ => None,
         })
     }

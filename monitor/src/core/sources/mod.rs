@@ -4,12 +4,14 @@
 //! a bound on UTC less RAW. Nothing is ever settled by a vote among whoever is left.
 
 pub mod backoff;
+mod rounds;
 
 use chronolease_core::fusion::{Faults, NoUtc, Vote, fuse};
 use chronolease_core::interval::Interval;
 use chronolease_core::time::{Bound, Ppb, RawInstant, Span, Timestamp, Utc};
 
 use super::ntp::exchange::{Meaning, Refused, SourceSample};
+pub use rounds::Rounds;
 
 /// One configured server.
 #[derive(Clone, Debug, PartialEq, Eq)]

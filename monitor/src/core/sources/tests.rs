@@ -34,7 +34,7 @@ fn sources(groups: &[&str]) -> Sources {
     Sources::new(groups.iter().enumerate().map(source).collect(), rules)
 }
 
-const FIVE: [&str; 5] = ["ptb", "metas", "npl", "inrim", "op"];
+pub(super) const FIVE: [&str; 5] = ["ptb", "metas", "npl", "inrim", "op"];
 
 fn report(sources: &mut Sources, source: usize, result: PollResult) {
     let epoch = sources.epoch();
@@ -42,7 +42,7 @@ fn report(sources: &mut Sources, source: usize, result: PollResult) {
 }
 
 /// One sample at RAW zero from each source, each with its own error.
-fn heard(groups: &[&str], errors_ms: &[i64]) -> Sources {
+pub(super) fn heard(groups: &[&str], errors_ms: &[i64]) -> Sources {
     let mut sources = sources(groups);
     for (source, &error) in errors_ms.iter().enumerate() {
         report(&mut sources, source, PollResult::Sample(sample(error, raw(0))));

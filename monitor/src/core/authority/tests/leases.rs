@@ -168,3 +168,65 @@ fn a_grant_that_cannot_be_recorded_clears_no_latch() {
     assert_eq!(bench.ward.record().latch, Some(EndingCause::Step));
     assert_eq!(bench.ward.state(), WardState::Latched);
 }
+
+#[test]
+fn a_lost_evidence_log_revokes_and_latches() {
+    let mut bench = Bench::granted();
+    bench.handle(Event::EvidenceLost);
+    assert_eq!(bench.ending(), Some(EndingCause::EvidencePoisoned));
+    assert_eq!(bench.revoked(), Some((LeaseSeq::new(1), EndingCause::EvidencePoisoned)));
+    assert_eq!(bench.ward.state(), WardState::Latched);
+    assert!(bench.out.iter().any(|action| matches!(action, Action::Persist(_))));
+}
+
+#[test]
+fn a_lost_evidence_log_latches_without_a_lease_too() {
+    let mut bench = Bench::connected();
+    bench.handle(Event::EvidenceLost);
+    assert_eq!(bench.ending(), None);
+    assert_eq!(bench.ward.record().latch, Some(EndingCause::EvidencePoisoned));
+}
+
+#[test]
+fn a_grant_that_the_lost_log_did_not_take_clears_no_latch() {
+    let record = Record { latch: Some(EndingCause::Step), ..Record::default() };
+    let mut bench = Bench::new(Rearm::Automatic, record);
+    bench.connect(1, A);
+    bench.probes(6, 0);
+    assert!(bench.grant().is_some());
+    bench.handle(Event::EvidenceLost);
+    assert_eq!(bench.ending(), Some(EndingCause::EvidencePoisoned));
+    assert_eq!(bench.ward.record().latch, Some(EndingCause::Step));
+}
+
+#[test]
+fn a_lease_lapses_while_nothing_can_be_recorded_and_comes_back_afterwards() {
+    let mut bench = Bench::granted();
+    bench.recordable = false;
+    bench.probes(2, 0);
+    assert_eq!((bench.grant(), bench.ending()), (None, None));
+    bench.pass(1_000);
+    bench.pass(1);
+    assert_eq!(bench.ending(), Some(EndingCause::Lapsed));
+    bench.probes(9, 0);
+    assert_eq!((bench.grant(), bench.ward.record().latch), (None, None));
+    bench.recordable = true;
+    bench.probes(1, 0);
+    assert!(bench.grant().is_some());
+}
+
+#[test]
+fn the_sample_of_a_bad_verdict_stands_with_the_ending() {
+    let mut bench = Bench::granted();
+    bench.probes(1, -300);
+    let ended = bench.out.iter().find_map(|action| match action {
+        Action::Ended(ended) => Some(ended),
+        _ => None,
+    });
+    let judged = bench.out.iter().find_map(|action| match action {
+        Action::Judged(probed) => Some(probed.answer),
+        _ => None,
+    });
+    assert!(judged.is_some());
+    assert_eq!(ended.expect("ended").found_by, judged);
+}
