@@ -1,0 +1,191 @@
+//! A leaf as a JSON object with every field. Names are those of the leaf's grammar in snake case;
+//! bytes are hexadecimal, instants and lengths whole nanoseconds unless the name says otherwise.
+
+use chronolease_core::evidence::LeafIndex;
+use chronolease_core::evidence::leaf::{
+    Assessment, BoxRole, Ended, Event, Imprint, Intent, Leaf, LeafError, NewEpoch, Probed, Round,
+    SourceReading, SourceState, Started,
+};
+use chronolease_core::fusion::NoUtc;
+use chronolease_core::interval::Interval;
+use chronolease_core::lease::{LeaseTerms, SignedLease};
+use chronolease_core::sample::Sample;
+use chronolease_core::wire;
+use serde_json::{Map, Value, json};
+
+use crate::kind::Kind;
+use crate::text;
+
+/// The object of a leaf: `index`, `time`, `kind`, `made`, and the fields of its kind.
+pub(super) fn leaf(index: LeafIndex, leaf: &Leaf) -> Value {
+    let mut fields = event(&leaf.event);
+    fields.insert("index".to_owned(), json!(index.as_u64()));
+    fields.insert("time".to_owned(), json!(text::utc(leaf.made.real)));
+    fields.insert("kind".to_owned(), json!(Kind::of(&leaf.event).label()));
+    fields.insert("made".to_owned(), sample(&leaf.made));
+    Value::Object(fields)
+}
+
+/// The object of a leaf that is none.
+pub(super) fn unreadable(index: LeafIndex, why: &LeafError, bytes: &[u8]) -> Value {
+    json!({
+        "index": index.as_u64(),
+        "kind": Kind::Unreadable.label(),
+        "error": why.to_string(),
+        "bytes": text::hex(bytes),
+    })
+}
+
+fn event(event: &Event) -> Map<String, Value> {
+    let fields = match event {
+        Event::Started(it) => started(it),
+        Event::Stopped => json!({}),
+        Event::ConfigDigest(digest) => json!({ "config_digest": digest.to_string() }),
+        Event::LeaseGranted(lease) => granted(lease),
+        Event::LeaseEnded(it) => ended(it),
+        Event::Round(it) => round(it),
+        Event::Verdict(it) => verdict(it),
+        Event::Intent(it) => intent(it),
+        Event::Issued(tokens) => {
+            let token = |(serial, digest)| json!({ "serial": serial, "token_digest": digest });
+            let texts =
+                tokens.iter().map(|it| (it.serial.to_string(), it.token_digest.to_string()));
+            json!({ "tokens": texts.map(token).collect::<Vec<_>>() })
+        }
+        Event::PeerCheckpoint(note) => {
+            json!({ "note": String::from_utf8_lossy(note), "note_bytes": text::hex(note) })
+        }
+        Event::TornTail(it) => json!({ "after": it.after.as_u64(), "cut_bytes": it.cut_bytes }),
+        Event::NewEpoch(NewEpoch { sealed, reason }) => json!({
+            "origin": sealed.origin.as_str(),
+            "size": sealed.size.as_u64(),
+            "root": sealed.root.to_string(),
+            "reason": reason,
+        }),
+    };
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+fn started(it: &Started) -> Value {
+    json!({
+        "role": match it.role {
+            BoxRole::Monitor => "monitor",
+            BoxRole::Tsu => "tsu",
+        },
+        "version": it.version,
+        "build": it.build,
+        "incarnation": it.incarnation.map(|run| run.to_string()),
+        "config_digest": it.config_digest.to_string(),
+    })
+}
+
+fn granted(lease: &SignedLease) -> Value {
+    json!({
+        "terms": wire::decode_terms(&lease.terms_der).ok().as_ref().map(terms),
+        "terms_bytes": text::hex(&lease.terms_der),
+        "signature": text::hex(&lease.signature),
+    })
+}
+
+fn terms(it: &LeaseTerms) -> Value {
+    json!({
+        "tsu": it.tsu.as_str(),
+        "incarnation": it.incarnation.to_string(),
+        "sequence": it.sequence.as_u64(),
+        "channel": it.channel.to_string(),
+        "sample": sample(&it.sample),
+        "ttl_ns": it.ttl.as_nanos(),
+        "clock_bound_ns": it.clock_bound.as_nanos(),
+        "rho_ppb": it.rho.as_ppb(),
+        "policy": it.policy,
+    })
+}
+
+fn ended(it: &Ended) -> Value {
+    json!({
+        "tsu": it.tsu.as_str(),
+        "sequence": it.sequence.as_u64(),
+        "cause": it.cause.label(),
+        "found_by": it.found_by.as_ref().map(sample),
+    })
+}
+
+fn round(it: &Round) -> Value {
+    let utc = match &it.utc {
+        Ok(utc) => json!({ "known": interval(*utc) }),
+        Err(NoUtc::QuorumLost { usable, required }) => {
+            json!({ "quorum_lost": { "usable": usable, "required": required } })
+        }
+        Err(NoUtc::NoConsensus { usable, best, required }) => {
+            json!({ "no_consensus": { "usable": usable, "best": best, "required": required } })
+        }
+    };
+    let sources: Vec<Value> = it.sources.iter().map(source).collect();
+    json!({ "faults": it.faults.0, "sources": sources, "utc": utc })
+}
+
+fn source(it: &SourceReading) -> Value {
+    let state = match it.state {
+        SourceState::Ok => "ok",
+        SourceState::Falseticker => "falseticker",
+        SourceState::Stale => "stale",
+        SourceState::Unreachable => "unreachable",
+        SourceState::Excluded => "excluded",
+    };
+    let interval = it.interval.map(interval);
+    json!({ "name": it.name, "group": it.group, "state": state, "interval": interval })
+}
+
+fn verdict(it: &Probed) -> Value {
+    let (assessment, clock) = match it.assessment {
+        Assessment::Good(clock) => ("good", Some(clock)),
+        Assessment::Bad(clock) => ("bad", Some(clock)),
+        Assessment::Unknown(clock) => ("unknown", Some(clock)),
+        Assessment::Unusable => ("unusable", None),
+    };
+    json!({
+        "tsu": it.tsu.as_str(),
+        "sent_ns": it.sent.as_nanos(),
+        "received_ns": it.received.as_nanos(),
+        "answer": sample(&it.answer),
+        "judged_at_ns": it.judged_at.as_nanos(),
+        "utc_minus_raw": interval(it.utc_minus_raw),
+        "assessment": assessment,
+        "clock_minus_utc": clock.map(interval),
+    })
+}
+
+fn intent(it: &Intent) -> Value {
+    let (hash, imprint) = match &it.imprint {
+        Imprint::Sha256(imprint) => ("sha256", text::hex(imprint)),
+        Imprint::Sha384(imprint) => ("sha384", text::hex(imprint)),
+        Imprint::Sha512(imprint) => ("sha512", text::hex(imprint)),
+    };
+    json!({
+        "serial": it.serial.to_string(),
+        "imprint_hash": hash,
+        "imprint": imprint,
+        "tst_info_digest": it.tst_info_digest.to_string(),
+        "sample": sample(&it.sample),
+        "lease": it.lease.as_u64(),
+        "gen_time": text::gen_time(it.gen_time),
+        "gen_time_ms": it.gen_time.as_unix_millis(),
+    })
+}
+
+fn sample(it: &Sample) -> Value {
+    json!({
+        "raw_before_ns": it.raw_before.as_nanos(),
+        "real_ns": it.real.as_unix_nanos(),
+        "raw_after_ns": it.raw_after.as_nanos(),
+        "boot_minus_mono_ns": it.boot_minus_mono.as_nanos(),
+        "boot_id": it.boot_id.to_string(),
+    })
+}
+
+fn interval(it: Interval) -> Value {
+    json!({ "lo_ns": it.lo().as_nanos(), "hi_ns": it.hi().as_nanos() })
+}
