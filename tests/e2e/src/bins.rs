@@ -14,11 +14,13 @@ pub enum Program {
     Monitor,
     /// The lab.
     Lab,
+    /// The operators' and auditors' tool.
+    Cli,
 }
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 3] = [Self::Tsu, Self::Monitor, Self::Lab];
+    pub const ALL: [Self; 4] = [Self::Tsu, Self::Monitor, Self::Lab, Self::Cli];
 
     /// The name of its binary.
     #[must_use]
@@ -27,11 +29,12 @@ impl Program {
             Self::Tsu => "chronolease-tsu",
             Self::Monitor => "chronolease-monitor",
             Self::Lab => "chronolease-lab",
+            Self::Cli => "chronolease",
         }
     }
 }
 
-/// Which build of the two boxes runs. The lab is always the shipped one.
+/// Which build of the two boxes runs. Lab and tool are always the shipped ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Programs {
     /// As shipped.
@@ -49,7 +52,7 @@ impl Programs {
             (Self::NegativeControl, Program::Tsu | Program::Monitor) => {
                 "CHRONOLEASE_NEGATIVE_CONTROL_BIN_DIR"
             }
-            (Self::Release, _) | (_, Program::Lab) => "CHRONOLEASE_BIN_DIR",
+            (Self::Release, _) | (_, Program::Lab | Program::Cli) => "CHRONOLEASE_BIN_DIR",
         };
         let folder = std::env::var_os(variable)
             .map(PathBuf::from)

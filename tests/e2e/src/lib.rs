@@ -9,6 +9,7 @@
 //! | [`http`] | a client that can also send what no client should |
 //! | [`metrics`] | what Prometheus would read |
 //! | [`tsp`] | requests, tokens, and what a client knows of a token's time |
+//! | [`evidence`] | the evidence logs of both boxes |
 //! | [`tools`] | openssl and curl |
 //! | [`wait`] | waiting for a condition |
 //!
@@ -16,6 +17,7 @@
 //! when the machine or the programs refuse what the test builds on.
 
 pub mod bins;
+pub mod evidence;
 pub mod http;
 pub mod metrics;
 pub mod ports;

@@ -19,6 +19,9 @@ pub const REPLY: &str = "application/timestamp-reply";
 /// The bit of failInfo that says: the clock is not proven good.
 pub const TIME_NOT_AVAILABLE: usize = 14;
 
+/// The bit of failInfo that says: the TSU cannot do its work.
+pub const SYSTEM_FAILURE: usize = 25;
+
 const SHA_256: [u32; 9] = [2, 16, 840, 1, 101, 3, 4, 2, 1];
 
 /// A request for a token over the SHA-256 of `data`: no policy, no nonce, no certificates.

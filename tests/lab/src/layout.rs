@@ -168,6 +168,12 @@ impl Layout {
         self.file("state")
     }
 
+    /// What the TSU must remember.
+    #[must_use]
+    pub fn tsu_state(&self) -> PathBuf {
+        self.state().join("tsu")
+    }
+
     /// What the monitor must remember.
     #[must_use]
     pub fn monitor_state(&self) -> PathBuf {

@@ -11,6 +11,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use chronolease_net::recorder::{self, RecorderError};
 use chronolease_sys::{Clocks, ClocksError};
 
 pub use accuracy::{Accuracy, AccuracyError};
@@ -53,6 +54,9 @@ pub enum InitError {
         /// What the library said.
         source: rcgen::Error,
     },
+    /// The evidence logs cannot be made.
+    #[error(transparent)]
+    Evidence(#[from] RecorderError),
     /// The clock is outside the years that a certificate can name.
     #[error("the clock says {unix_s} s since 1970, which no certificate can name")]
     NoDate {
@@ -73,12 +77,19 @@ pub fn init(dir: &Path, ports: Ports, accuracy: Accuracy) -> Result<Layout, Init
     files::prepare(&layout)?;
     // First, so that a run that was cut short is known as ours by the next one.
     files::write_public(&layout.lab_toml(), &profile::lab_toml(ports))?;
-    let now = Clocks::open()?.real();
-    let pins = pki::write(&layout, now)?;
+    let clocks = Clocks::open()?;
+    let pins = pki::write(&layout, clocks.real())?;
     files::write_public(&layout.tsu_toml(), &profile::tsu_toml(ports, accuracy, &pins))?;
     files::write_public(&layout.monitor_toml(), &profile::monitor_toml(ports, accuracy, &pins))?;
     files::create_private_dir(&layout.state())?;
     files::create_private_dir(&layout.monitor_state())?;
     files::write_secret(&layout.ward_record(), NEW_WARD)?;
+    files::create_private_dir(&layout.tsu_state())?;
+    for (state, origin) in [
+        (layout.tsu_state(), profile::TSU_ORIGIN),
+        (layout.monitor_state(), profile::MONITOR_ORIGIN),
+    ] {
+        recorder::commission(&profile::evidence(state.join("evidence"), origin), clocks)?;
+    }
     Ok(layout)
 }

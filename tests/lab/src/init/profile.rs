@@ -1,5 +1,9 @@
 //! The configuration files of a lab, every value spelt out.
 
+use std::path::PathBuf;
+
+use chronolease_net::recorder::EvidenceConfig;
+
 use super::accuracy::Accuracy;
 use super::files::MARKER;
 use super::pki::Pins;
@@ -7,6 +11,20 @@ use crate::layout::{Ports, ROLES};
 
 /// ETSI's best practices policy for time-stamps (EN 319 421 5.2).
 const POLICY: &str = "0.4.0.2023.1.1";
+
+/// The names of the evidence logs.
+pub(super) const TSU_ORIGIN: &str = "lab.chronolease.example/tsu-1";
+pub(super) const MONITOR_ORIGIN: &str = "lab.chronolease.example/monitor-1";
+
+/// Small, since a machine may hold many labs.
+const SEGMENT_MIB: u64 = 8;
+
+/// The evidence log in `dir`, as the configuration files describe it.
+pub(super) fn evidence(dir: PathBuf, origin: &str) -> EvidenceConfig {
+    let mib = 1 << 20;
+    let (segment_bytes, reserve_bytes) = (SEGMENT_MIB * mib, mib);
+    EvidenceConfig { dir, origin: origin.to_owned(), segment_bytes, reserve_bytes }
+}
 
 /// The sources and their control listener.
 pub(super) fn lab_toml(ports: Ports) -> String {
@@ -68,6 +86,13 @@ key_file = "pki/tsu.key"
 certificate_file = "pki/tsu.pem"
 chain_files = []
 slots = 2
+
+# The evidence log: what every token leaves behind.
+[evidence]
+dir = "state/tsu/evidence"
+origin = "{TSU_ORIGIN}"
+segment_mib = {SEGMENT_MIB}
+reserve_mib = 1
 
 # The way to the monitor.
 [link]
@@ -153,9 +178,13 @@ listen = "{link}"
 certificate_file = "pki/nodes/monitor.pem"
 key_file = "pki/nodes/monitor.key"
 
-# The key that signs leases.
+# The key that signs leases, and the evidence log.
 [evidence]
 key_file = "pki/evidence/monitor.key"
+dir = "state/monitor/evidence"
+origin = "{MONITOR_ORIGIN}"
+segment_mib = {SEGMENT_MIB}
+reserve_mib = 1
 
 # Where operators connect.
 [admin]

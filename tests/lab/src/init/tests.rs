@@ -76,6 +76,11 @@ fn every_promised_file_is_there() {
         ]);
     }
     expected.insert("state/monitor/tsu-1.ward".into());
+    for state in ["tsu", "monitor"] {
+        for file in ["lock", "segment/0000000000000000.seg"] {
+            expected.insert(format!("state/{state}/evidence/{file}").into());
+        }
+    }
     assert_eq!(files_below(layout.dir()), expected);
 }
 
@@ -100,7 +105,7 @@ fn a_second_run_starts_afresh() {
     let read = || fs::read_to_string(layout.monitor_toml()).expect("it was written");
     let before = read();
     let kept = layout.file("hello.txt");
-    let (old_state, old_log) = (layout.state().join("tsu"), layout.logs().join("tsu.log"));
+    let (old_state, old_log) = (layout.state().join("old"), layout.logs().join("tsu.log"));
     fs::write(&kept, "mine").expect("the directory is ours");
     fs::create_dir(&old_state).expect("the directory is ours");
     fs::create_dir(layout.logs()).expect("the directory is ours");
