@@ -7,7 +7,7 @@ use std::time::Duration;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf;
 use chronolease_core::sample::Sample;
-use chronolease_core::time::Bound;
+use chronolease_core::time::{Bound, RawInstant};
 use chronolease_core::token::Releasable;
 use chronolease_core::wire::ToMonitor;
 use chronolease_net::observe::Health;
@@ -30,6 +30,9 @@ pub const LANES_MAX: usize = 256;
 
 /// How often the clock is looked at when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How long a record that nobody waits for may stay in memory.
+const FLUSH: Bound = Bound::from_millis(100);
 
 /// How much is laid aside at most for the next batch.
 const ASIDE_MAX: usize = 256;
@@ -85,10 +88,12 @@ struct Running {
     clients: HashMap<RequestId, oneshot::Sender<Reply>>,
     next: u64,
     logged: mpsc::Sender<Event>,
-    /// What nobody waits for: it goes to the disk with the next batch, or at the next tick.
+    /// What nobody waits for: it goes to the disk with the next batch, or within [`FLUSH`].
     aside: Vec<leaf::Event>,
     /// Where it comes back when the log did not take it.
     returned: mpsc::Sender<Vec<leaf::Event>>,
+    /// When that was last tried without a batch.
+    flushed: RawInstant,
     trouble: Option<String>,
 }
 
@@ -117,6 +122,7 @@ impl Driver {
             logged,
             aside: Vec::new(),
             returned,
+            flushed: self.clocks.raw(),
             trouble: None,
         };
         let mut out = Vec::new();
@@ -144,7 +150,9 @@ impl Driver {
             };
             let now = self.clocks.sample_within(self.bracket);
             self.health.progress(now.raw_after);
-            if matches!(event, Event::Tick) {
+            // By the oscillator, for there is no tick while clients keep asking.
+            if (now.raw_after - running.flushed).magnitude() >= FLUSH {
+                running.flushed = now.raw_after;
                 self.flush(&now, &mut running);
             }
             self.issuer.handle(&now, event, &mut out);

@@ -261,8 +261,9 @@ impl Ward {
         }
         self.record.reported = ended.sequence;
         // Also when the lease ended here for a milder cause before: a step latches all the same.
+        let before = out.len();
         self.end(context, ended.cause, out);
-        if !out.iter().any(|action| matches!(action, Action::Persist(_))) {
+        if !out[before..].iter().any(|action| matches!(action, Action::Persist(_))) {
             out.push(Action::Persist(self.record.clone()));
         }
     }
@@ -309,11 +310,11 @@ impl Ward {
         out.push(Action::Persist(self.record.clone()));
     }
 
-    /// A hold is never shortened by a later, milder cause.
+    /// A hold is never shortened by a later, milder cause, and a latched ward keeps the longer one.
     fn hold_after(&self, cause: EndingCause) -> Bound {
         let asked = match cause {
+            cause if cause.latches() || self.record.latch.is_some() => self.rules.hold_latched,
             EndingCause::Restarted => Bound::ZERO,
-            cause if cause.latches() => self.rules.hold_latched,
             _ => self.rules.hold,
         };
         asked.max(self.run.hold())

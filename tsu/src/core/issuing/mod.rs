@@ -175,17 +175,18 @@ impl Issuer {
         if self.holder.lease().is_none() {
             return self.reject_waiting(NO_TIME, out);
         }
-        if !self.lease_is_durable(out) {
-            // They go on waiting until the disk has the lease.
-            return;
-        }
-        let Some(&lane) = self.free.last() else { return };
+        // Before anything that waits for a disk: a lease that runs out meanwhile must be noticed.
         let judged = match self.holder.judge(now) {
             Ok(judged) => judged,
             // They go on waiting for the next sample; see `wants_another_sample`.
             Err(refusal) if refusal.is_worth_a_retry() => return,
             Err(_) => return self.reject_waiting(NO_TIME, out),
         };
+        if !self.lease_is_durable(out) {
+            // They go on waiting until the disk has the lease.
+            return;
+        }
+        let Some(&lane) = self.free.last() else { return };
         if !self.may_sign(now, out) {
             return self.reject_waiting(NO_KEY, out);
         }

@@ -380,3 +380,21 @@ fn nothing_is_issued_under_a_lease_that_is_not_on_record() {
     bench.handle(&sample(4, 0), Event::LeaseLogged(sequence, Ok(())));
     assert_eq!(bench.batch().1[0].0, id);
 }
+
+#[test]
+fn a_disk_that_hangs_does_not_hide_that_the_lease_ran_out() {
+    // On its way to the disk: once the lease itself, once the batch that holds the only lane.
+    let mut unrecorded = Bench::new(1);
+    unrecorded.handle(&sample(0, 0), Event::Connected(CHANNEL));
+    unrecorded.handle(&sample(0, 0), Event::Probed(Nonce::from_bytes([6; 32])));
+    unrecorded.handle(&sample(0, 0), Event::Granted(signed(), lease(1, sample(0, 0))));
+    let mut busy = Bench::leased(1);
+    busy.request(&sample(1, 0));
+    for mut bench in [unrecorded, busy] {
+        let early = bench.request(&sample(2, 0));
+        assert!(bench.replies().is_empty(), "{:?}", bench.out);
+        let late = bench.request(&sample(3_001, 0));
+        let refused = Err(FailInfo::TimeNotAvailable);
+        assert_eq!(bench.replies(), [(early, refused), (late, refused)]);
+    }
+}

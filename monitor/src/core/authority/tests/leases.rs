@@ -167,6 +167,13 @@ fn a_grant_that_cannot_be_recorded_clears_no_latch() {
     assert_eq!(bench.ending(), Some(EndingCause::StateLost));
     assert_eq!(bench.ward.record().latch, Some(EndingCause::Step));
     assert_eq!(bench.ward.state(), WardState::Latched);
+
+    // And the longer hold begins afresh.
+    bench.handle(Event::RevocationAcked { conn: ConnId(1), up_to: LeaseSeq::new(1) });
+    bench.probes(5, 0);
+    assert_eq!(bench.grant(), None);
+    bench.probes(1, 0);
+    assert!(bench.grant().is_some());
 }
 
 #[test]
