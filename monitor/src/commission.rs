@@ -2,10 +2,13 @@
 //! gone is noticed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chronolease_core::id::TsuId;
 use chronolease_net::daemon::DaemonError;
 use chronolease_net::durable;
+use chronolease_net::evidence::Disk;
+use chronolease_net::exchange::{self, PeerTrouble};
 use chronolease_net::recorder::{self, EvidenceConfig};
 use chronolease_sys::Clocks;
 
@@ -35,19 +38,39 @@ pub fn log(config: &Config) -> Result<(), DaemonError> {
     recorder::commission(&config.evidence, clocks).map_err(DaemonError::failed)
 }
 
-/// Writes the first record of a new TSU.
+/// What to say when it is not known what was vouched for.
+pub(crate) fn peer_trouble(dir: &Path, tsu: &TsuId, why: &PeerTrouble) -> DaemonError {
+    let advice = match why {
+        PeerTrouble::Absent(_) => format!(
+            ". One that was lost held what this box has vouched for. Only for a TSU that never had \
+             one, make it: chronolease-monitor --config FILE commission tsu {tsu}"
+        ),
+        _ => String::new(),
+    };
+    DaemonError::failed(format!("{}: {why}{advice}", dir.display()))
+}
+
+/// Writes the first record of a new TSU, and notes that nothing of its log was vouched for yet.
+/// The monitor's own log must be there.
 ///
 /// # Errors
 /// [`DaemonError`] when the TSU is not configured, has a record already, or it cannot be written.
 pub fn tsu(config: &Config, name: &str) -> Result<(), DaemonError> {
-    let Some(rules) = config.rules().find(|rules| rules.tsu.as_str() == name) else {
+    let Some(ward) = config.wards.iter().find(|ward| ward.rules.tsu.as_str() == name) else {
         return Err(DaemonError::config(format!("no [[tsu]] of the configuration is {name:?}")));
     };
+    let rules = &ward.rules;
     let file = record_file(&config.state_dir, &rules.tsu);
     let failed = |what: String| DaemonError::failed(format!("{}: {what}", file.display()));
     if durable::read_if_present(&file).map_err(|e| failed(e.to_string()))?.is_some() {
         return Err(failed("there is a record already; it is left as it is".to_owned()));
     }
+    let (dir, origin) = (&config.evidence.dir, &ward.evidence_origin);
+    if !dir.is_dir() {
+        return Err(no_log(&config.evidence));
+    }
+    exchange::commission(Arc::new(Disk), dir, origin)
+        .map_err(|why| peer_trouble(dir, &rules.tsu, &why))?;
     std::fs::create_dir_all(&config.state_dir).map_err(|e| failed(e.to_string()))?;
     durable::write_atomically(&file, Record::default().to_text().as_bytes())
         .map_err(|e| failed(e.to_string()))

@@ -28,9 +28,7 @@ pub struct Config {
     pub allow_virtual_monitor: bool,
     /// The link to the TSUs.
     pub link: Link,
-    /// The key that signs leases: Ed25519, PKCS#8 in PEM.
-    pub evidence_key_file: PathBuf,
-    /// The evidence log.
+    /// The evidence log. Its key signs leases too.
     pub evidence: EvidenceConfig,
     /// Where persons are served over TLS, with the link's certificate.
     pub admin: SocketAddr,
@@ -74,7 +72,6 @@ impl Config {
         let state_dir = monitor.path("state_dir");
         let allow_virtual_monitor = monitor.bool_or("allow_virtual_monitor", false);
         let link = Link::read(&root.section("link"));
-        let evidence_key_file = root.section("evidence").existing_file("key_file");
         let evidence = EvidenceConfig::read(&root.section("evidence"));
         let admin = root.section("admin").socket_addr("listen");
         let metrics = root.section("metrics").socket_addr("listen");
@@ -87,7 +84,6 @@ impl Config {
             state_dir: state_dir?,
             allow_virtual_monitor: allow_virtual_monitor?,
             link: link?,
-            evidence_key_file: evidence_key_file?,
             evidence: evidence?,
             admin: admin?,
             metrics: metrics?,

@@ -9,8 +9,9 @@ use chronolease_core::id::TsuId;
 use chronolease_core::time::{Bound, Ppb};
 use chronolease_net::build;
 use chronolease_net::daemon::DaemonError;
-use chronolease_net::evidence::{OpenError, Refused};
-use chronolease_net::keys::EvidenceSigner;
+use chronolease_net::evidence::{Disk, OpenError, Refused};
+use chronolease_net::exchange::{Offering, PeerLog, Vouching};
+use chronolease_net::keys::{EvidenceSigner, EvidenceVerifier};
 use chronolease_net::observe::{Health, Observer};
 use chronolease_net::recorder::{Evidence, Recorder, RecorderError};
 use chronolease_net::shutdown;
@@ -21,14 +22,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::commission::{no_log, read_record, record_file};
-use crate::config::Config;
+use crate::commission::{no_log, peer_trouble, read_record, record_file};
+use crate::config::{self, Config};
 use crate::core::authority::{Rearm, Record, Ward};
 use crate::core::continuity::Continuity;
 use crate::core::ntp::PIVOT;
 use crate::core::sources::{Report, Rounds, Rules, Source, Sources};
 use crate::io::admin::Admin;
-use crate::io::engine::{Engine, Input, Slot};
+use crate::io::engine::{Engine, Input, Logs, Slot};
 use crate::io::link::{Links, Registered};
 use crate::io::metrics::MonitorMetrics;
 use crate::io::ntp::{Pollers, Target};
@@ -48,7 +49,9 @@ const INPUTS_MAX: usize = 256;
 pub struct Monitor {
     config: Config,
     identity: Identity,
-    signer: EvidenceSigner,
+    signer: Arc<EvidenceSigner>,
+    /// Of the wards, in their order.
+    evidence_keys: Vec<EvidenceVerifier>,
     config_digest: Hash,
     clocks: Clocks,
     is_virtual: bool,
@@ -81,14 +84,27 @@ impl Monitor {
         let identity =
             Identity::load(&link.certificate_file, &link.key_file).map_err(DaemonError::config)?;
         let signer =
-            EvidenceSigner::load(&config.evidence_key_file).map_err(DaemonError::config)?;
+            EvidenceSigner::load(&config.evidence.key_file).map_err(DaemonError::config)?;
+        let key = |ward: &config::Ward| EvidenceVerifier::load(&ward.evidence_key_file);
+        let evidence_keys = config.wards.iter().map(key).collect::<Result<_, _>>();
+        let evidence_keys = evidence_keys.map_err(DaemonError::config)?;
         let read =
             |rules: &crate::core::authority::Rules| read_record(&config.state_dir, &rules.tsu);
         let records = config.rules().map(read).collect::<Result<_, _>>()?;
         if !config.evidence.dir.is_dir() {
             return Err(no_log(&config.evidence));
         }
-        Ok(Self { config, identity, signer, config_digest, clocks, is_virtual, records })
+        let signer = Arc::new(signer);
+        Ok(Self {
+            config,
+            identity,
+            signer,
+            evidence_keys,
+            config_digest,
+            clocks,
+            is_virtual,
+            records,
+        })
     }
 
     /// Runs until SIGINT or SIGTERM.
@@ -103,7 +119,8 @@ impl Monitor {
         let evidence = self.open_evidence().await?;
         let (recorder, clocks) = (evidence.recorder(), self.clocks);
         info!(records = recorder.size(), "the evidence log is open");
-        self.serve(ports, recorder, stop).await?;
+        let slots = self.slots(&evidence)?;
+        self.serve(ports, recorder, slots, stop).await?;
         close_evidence(evidence, clocks).await?;
         info!("stopped");
         Ok(())
@@ -124,6 +141,7 @@ impl Monitor {
         self,
         ports: Ports,
         recorder: Recorder,
+        slots: Vec<Slot>,
         stop: CancellationToken,
     ) -> Result<(), DaemonError> {
         let tsus: Vec<TsuId> = self.config.rules().map(|rules| rules.tsu.clone()).collect();
@@ -155,7 +173,7 @@ impl Monitor {
             sources,
             continuity: Continuity::default(),
             epoch,
-            slots: self.slots(),
+            slots,
             signer: self.signer,
             records: Records::new(recorder),
             rounds,
@@ -180,6 +198,7 @@ impl Monitor {
 
     async fn open_evidence(&self) -> Result<Evidence, DaemonError> {
         let (config, clocks) = (self.config.evidence.clone(), self.clocks);
+        let signer = Arc::clone(&self.signer);
         let started = Started {
             role: BoxRole::Monitor,
             version: build::VERSION.to_owned(),
@@ -187,7 +206,8 @@ impl Monitor {
             incarnation: None,
             config_digest: self.config_digest,
         };
-        let opened = tokio::task::spawn_blocking(move || Evidence::open(&config, clocks, started));
+        let opened =
+            tokio::task::spawn_blocking(move || Evidence::open(&config, &signer, clocks, started));
         opened.await.map_err(DaemonError::failed)?.map_err(|error| match error {
             RecorderError::Open { source: OpenError::Refused(Refused::Absent), .. } => {
                 no_log(&self.config.evidence)
@@ -256,13 +276,21 @@ impl Monitor {
         wards.map(|w| Registered { tsu: w.rules.tsu.clone(), pins: w.pins.clone() }).collect()
     }
 
-    fn slots(&self) -> Vec<Slot> {
+    fn slots(&self, evidence: &Evidence) -> Result<Vec<Slot>, DaemonError> {
         let now = self.clocks.raw();
-        let slot = |(rules, record): (&crate::core::authority::Rules, &Record)| {
-            let ward = Ward::new(rules.clone(), record.clone(), now);
-            Slot::new(ward, record_file(&self.config.state_dir, &rules.tsu))
+        let own = evidence.own_log(Arc::clone(&self.signer));
+        let wards = self.config.wards.iter().zip(&self.evidence_keys).zip(&self.records);
+        let slot = |((ward, key), record): ((&config::Ward, &EvidenceVerifier), &Record)| {
+            let peer = PeerLog { origin: ward.evidence_origin.clone(), key: key.clone() };
+            let offering = Offering::new(own.clone(), peer.clone());
+            let dir = &self.config.evidence.dir;
+            let vouching = Vouching::open(Arc::new(Disk), dir, own.clone(), peer)
+                .map_err(|why| peer_trouble(dir, &ward.rules.tsu, &why))?;
+            let file = record_file(&self.config.state_dir, &ward.rules.tsu);
+            let ward = Ward::new(ward.rules.clone(), record.clone(), now);
+            Ok(Slot::new(ward, file, Logs::new(own.clone(), offering, vouching)))
         };
-        self.config.rules().zip(&self.records).map(slot).collect()
+        wards.map(slot).collect()
     }
 
     /// Says what runs, and what this build does not guard against yet.
@@ -276,8 +304,7 @@ impl Monitor {
         );
         warn!(
             "this build has no NTS, no PPS, no clock reader, no leap seconds and no witness yet; \
-               its evidence log is not exchanged with the TSU's; of its own continuity it sees \
-               suspension alone"
+               of its own continuity it sees suspension alone"
         );
         warn!("all sources are plain NTP: one attacker on the path may own every one of them");
         if cfg!(feature = "negative-control") {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chronolease_core::budget::Budget;
 use chronolease_core::evidence::merkle::Hash;
+use chronolease_core::evidence::note::KeyName;
 use chronolease_core::id::{SpkiPin, TsuId};
 use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::profile;
@@ -81,6 +82,8 @@ pub struct Link {
     pub monitor_pins: Vec<SpkiPin>,
     /// The monitor's evidence key: an Ed25519 public key in PEM.
     pub monitor_evidence_key_file: PathBuf,
+    /// The name of the monitor's evidence log.
+    pub monitor_evidence_origin: KeyName,
 }
 
 /// By what right tokens are released. Leased is the only mode so far.
@@ -193,12 +196,15 @@ impl Link {
             section.error("monitor_spki_sha256", "at least one key of the monitor is needed");
         }
         let monitor_evidence_key_file = section.existing_file("monitor_evidence_key_file");
+        let monitor_evidence_origin =
+            section.parsed("monitor_evidence_origin", recorder::ORIGIN, KeyName::new);
         Some(Self {
             monitor: monitor?,
             certificate_file: certificate_file?,
             key_file: key_file?,
             monitor_pins: pins?,
             monitor_evidence_key_file: monitor_evidence_key_file?,
+            monitor_evidence_origin: monitor_evidence_origin?,
         })
     }
 }

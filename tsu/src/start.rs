@@ -10,8 +10,9 @@ use chronolease_core::judge::Limits;
 use chronolease_core::time::Bound;
 use chronolease_net::build;
 use chronolease_net::daemon::DaemonError;
-use chronolease_net::evidence::{OpenError, Refused};
-use chronolease_net::keys::EvidenceVerifier;
+use chronolease_net::evidence::{Disk, OpenError, Refused};
+use chronolease_net::exchange::{self, Offering, PeerLog, PeerTrouble, Vouching};
+use chronolease_net::keys::{EvidenceSigner, EvidenceVerifier};
 use chronolease_net::observe::{Health, Observer};
 use chronolease_net::recorder::{self, Evidence, RecorderError};
 use chronolease_net::tls::{self, Identity};
@@ -29,7 +30,7 @@ use crate::core::issuing::Issuer;
 use crate::core::rfc3161::{TokenBuilder, TsuCertificate};
 use crate::io::http::Endpoint;
 use crate::io::issuing::{self, Driver};
-use crate::io::link::{self, Link};
+use crate::io::link::{self, Link, Logs};
 use crate::io::metrics::TsuMetrics;
 use crate::io::signer::{FileSigner, Signer, SignerPool, load_certificates};
 
@@ -50,6 +51,7 @@ pub struct Tsu {
     signer: Arc<dyn Signer>,
     tls: Arc<ClientConfig>,
     evidence_key: EvidenceVerifier,
+    evidence_signer: Arc<EvidenceSigner>,
     clocks: Clocks,
     is_virtual: bool,
 }
@@ -86,8 +88,11 @@ impl Tsu {
             .map_err(DaemonError::config)?;
         let evidence_key = EvidenceVerifier::load(&config.link.monitor_evidence_key_file)
             .map_err(DaemonError::config)?;
+        let evidence_signer =
+            EvidenceSigner::load(&config.evidence.key_file).map_err(DaemonError::config)?;
+        let evidence_signer = Arc::new(evidence_signer);
         let signer: Arc<dyn Signer> = Arc::new(signer);
-        Ok(Self { config, builder, signer, tls, evidence_key, clocks, is_virtual })
+        Ok(Self { config, builder, signer, tls, evidence_key, evidence_signer, clocks, is_virtual })
     }
 
     /// Runs until SIGINT or SIGTERM.
@@ -112,7 +117,6 @@ impl Tsu {
         let threads = self.config.signer.slots;
         let lanes = (threads * LANES_PER_THREAD).min(issuing::LANES_MAX);
         let (finished, finished_in) = mpsc::channel(lanes);
-        let link = self.link(&me);
         let endpoint = Endpoint {
             requests,
             policy: Arc::new(self.config.request_policy.clone()),
@@ -120,6 +124,7 @@ impl Tsu {
             metrics: metrics.clone(),
         };
         let evidence = self.record_start(me.incarnation)?;
+        let link = self.link(&me, &evidence, &metrics)?;
         let builder = Arc::new(self.builder);
         let driver = Driver {
             issuer: Issuer::new(me, Arc::clone(&builder), lanes),
@@ -164,7 +169,8 @@ impl Tsu {
             incarnation: Some(incarnation),
             config_digest: self.config.digest,
         };
-        let open = || Evidence::open(&self.config.evidence, self.clocks, started);
+        let (config, signer) = (&self.config.evidence, &self.evidence_signer);
+        let open = || Evidence::open(config, signer, self.clocks, started);
         tokio::task::block_in_place(open).map_err(|refused| match refused {
             RecorderError::Open { source: OpenError::Refused(Refused::Absent), .. } => {
                 DaemonError::failed(format!(
@@ -188,17 +194,35 @@ impl Tsu {
         }
     }
 
-    fn link(&self, me: &Terms) -> Link {
-        let ttl = Duration::from_nanos(self.config.budget.ttl.as_nanos());
-        Link {
+    fn link(
+        &self,
+        me: &Terms,
+        evidence: &Evidence,
+        metrics: &TsuMetrics,
+    ) -> Result<Link, DaemonError> {
+        let own = evidence.own_log(Arc::clone(&self.evidence_signer));
+        let peer = self.monitor_log();
+        let offering = Offering::new(own.clone(), peer.clone());
+        let dir = &self.config.evidence.dir;
+        let vouching = Vouching::open(Arc::new(Disk), dir, own.clone(), peer)
+            .map_err(|why| peer_trouble(dir, &why))?;
+        let (recorder, clocks) = (evidence.recorder(), self.clocks);
+        let logs = Logs::new(own, offering, vouching, recorder, clocks, metrics.clone());
+        Ok(Link {
             monitor: self.config.link.monitor,
             tls: Arc::clone(&self.tls),
-            evidence_key: Arc::new(self.evidence_key.clone()),
+            evidence_key: self.evidence_key.clone(),
+            logs,
             tsu: me.tsu.clone(),
             incarnation: me.incarnation,
             boot_id: me.boot_id,
-            silence_max: ttl,
-        }
+            silence_max: Duration::from_nanos(self.config.budget.ttl.as_nanos()),
+        })
+    }
+
+    fn monitor_log(&self) -> PeerLog {
+        let origin = self.config.link.monitor_evidence_origin.clone();
+        PeerLog { origin, key: self.evidence_key.clone() }
     }
 
     /// Says what runs, and what this build does not guard against yet.
@@ -209,8 +233,8 @@ impl Tsu {
             http = %self.config.http.listen, "starting without a lease");
         warn!(
             "tokens rest on the lease and the guard alone: this build has no witness, no clock \
-               reader (timerfd, adjtimex) and no leap-second blackout yet; its evidence log has no \
-               checkpoints and no peer, and its genTime high-water mark does not survive a restart"
+               reader (timerfd, adjtimex) and no leap-second blackout yet, and its genTime \
+               high-water mark does not survive a restart"
         );
         if cfg!(feature = "negative-control") {
             warn!("NEGATIVE CONTROL: the guard is switched off; tokens may be wrong");
@@ -227,13 +251,20 @@ impl Tsu {
     }
 }
 
-/// Makes the empty evidence log of a new TSU.
+/// Makes the empty evidence log of a new TSU, and notes that nothing of the monitor's log was
+/// vouched for yet.
 ///
 /// # Errors
 /// [`DaemonError`] when there is one already or it cannot be made.
 pub fn commission(config: &Config) -> Result<(), DaemonError> {
     let clocks = Clocks::open().map_err(DaemonError::failed)?;
-    recorder::commission(&config.evidence, clocks).map_err(DaemonError::failed)
+    recorder::commission(&config.evidence, clocks).map_err(DaemonError::failed)?;
+    let (dir, origin) = (&config.evidence.dir, &config.link.monitor_evidence_origin);
+    exchange::commission(Arc::new(Disk), dir, origin).map_err(|why| peer_trouble(dir, &why))
+}
+
+fn peer_trouble(dir: &Path, why: &PeerTrouble) -> DaemonError {
+    DaemonError::failed(format!("{}: {why}", dir.display()))
 }
 
 fn in_file(config: &Config, error: impl std::fmt::Display) -> DaemonError {

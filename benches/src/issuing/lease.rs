@@ -8,10 +8,10 @@ use chronolease_core::judge::Limits;
 use chronolease_core::lease::{LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, Ppb};
-use chronolease_core::wire::{ToMonitor, encode_terms};
+use chronolease_core::wire::encode_terms;
 use chronolease_net::random;
 use chronolease_tsu::core::holder::Terms;
-use chronolease_tsu::core::issuing::Event;
+use chronolease_tsu::core::issuing::{Event, ToLink};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ pub(crate) struct Grantor {
     channel: ChannelBinding,
     sequence: u64,
     events: mpsc::Sender<Event>,
-    from_tsu: mpsc::Receiver<ToMonitor>,
+    from_tsu: mpsc::Receiver<ToLink>,
 }
 
 /// Who the TSU is, with the default figures of a lease profile.
@@ -47,7 +47,7 @@ impl Grantor {
     pub(crate) fn new(
         me: Terms,
         events: mpsc::Sender<Event>,
-        from_tsu: mpsc::Receiver<ToMonitor>,
+        from_tsu: mpsc::Receiver<ToLink>,
     ) -> Self {
         let channel = ChannelBinding::from_bytes(random::bytes());
         Self { me, channel, sequence: 0, events, from_tsu }
@@ -76,13 +76,14 @@ impl Grantor {
     /// Probes, and grants on the sample that comes back.
     async fn grant(&mut self) -> anyhow::Result<()> {
         self.events.send(Event::Probed(Nonce::from_bytes(random::bytes()))).await?;
-        let Some(ToMonitor::Answer(answer)) = self.from_tsu.recv().await else {
+        let Some(ToLink::Answer(answer)) = self.from_tsu.recv().await else {
             bail!("the pipeline does not answer")
         };
         self.sequence += 1;
         let lease = self.lease(answer.sample);
         // The signature was verified by the link, which is not here, and is only put on record.
         let signed = SignedLease { terms_der: encode_terms(&lease), signature: vec![0; 64] };
+        self.events.send(Event::Vouched).await?;
         Ok(self.events.send(Event::Granted(signed, lease)).await?)
     }
 

@@ -99,7 +99,9 @@ impl<'a> Audit<'a> {
             | Event::Verdict(_)
             | Event::PeerCheckpoint(_)
             | Event::TornTail(_)
-            | Event::NewEpoch(_) => Vec::new(),
+            | Event::NewEpoch(_)
+            | Event::PeerBroken(_)
+            | Event::PeerEpoch(_) => Vec::new(),
         }
     }
 

@@ -60,6 +60,10 @@ kinds! {
     TornTail = "torn-tail";
     /// This log succeeds another.
     NewEpoch = "new-epoch";
+    /// The other box's log is no continuation of what was vouched for.
+    PeerBroken = "peer-broken";
+    /// From here on this box vouches for another log of its peer.
+    PeerEpoch = "peer-epoch";
 }
 
 impl fmt::Display for Kind {

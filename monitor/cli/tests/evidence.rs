@@ -107,7 +107,7 @@ fn signatures_are_checked_with_the_key() {
     let (signer, public) = log.key("monitor");
     let (_, stranger) = log.key("stranger");
     let owner = log.create();
-    log.append(&owner, &[started(), bench::signed_lease(1, 0, |m| signer.sign(m))]);
+    log.append(&owner, &[started(), bench::signed_lease(1, 0, |m| signer.sign(m).to_vec())]);
     owner.close();
     assert_eq!(log.fsck(&["--evidence-key", &public]).code, 0);
     let ran = log.fsck(&["--evidence-key", &stranger]);

@@ -9,10 +9,11 @@ use crate::core::authority::Rearm;
 const EXAMPLE: &str = include_str!("../../../docs/examples/monitor.toml");
 
 /// Every key of the example that names a file, with that file.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("link.certificate_file", "keys/link-monitor.pem"),
     ("link.key_file", "keys/link-monitor.key"),
     ("evidence.key_file", "keys/evidence-monitor.key"),
+    ("tsu[0].evidence_key_file", "keys/evidence-tsu.pub"),
 ];
 
 /// A folder of its own that goes away with the test.
@@ -105,7 +106,7 @@ fn without_its_files_the_example_lacks_the_files_and_nothing_else() {
 fn the_evidence_log_is_where_and_what_the_example_says() {
     let evidence = good(&[]).evidence;
     assert_eq!(evidence.dir, std::path::Path::new("/var/lib/chronolease/monitor/evidence"));
-    assert_eq!(evidence.origin, "monitor.tsa.example/evidence");
+    assert_eq!(evidence.origin.as_str(), "monitor.tsa.example/evidence");
     assert_eq!((evidence.segment_bytes, evidence.reserve_bytes), (64 << 20, 256 << 20));
 }
 
@@ -146,7 +147,8 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
     assert_eq!(short.sources.caps, long.sources.caps);
     assert_eq!(short.allow_virtual_monitor, long.allow_virtual_monitor);
     assert_eq!(short.log_level, long.log_level);
-    assert_eq!(short.evidence, long.evidence);
+    let sizes = |config: &Config| (config.evidence.segment_bytes, config.evidence.reserve_bytes);
+    assert_eq!(sizes(&short), sizes(&long));
 }
 
 #[test]
@@ -231,10 +233,14 @@ fn sources_tsus_and_persons_are_told_apart() {
     refused(&[("0c02\"", "0c01\"")], "person[1].spki_sha256", "twice or for another");
     let pin = format!("\"{}a0\"", "0".repeat(62));
     refused(&[(&pin, &format!("{pin}, {pin}"))], "tsu[0].spki_sha256", "twice or for another");
-    let tsu = "\n[[tsu]]\nid = \"tsu-1\"\npolicy = \"1.2.3\"\nspki_sha256 = [\"";
+    let log = "evidence_key_file = \"keys/evidence-tsu.pub\"\nevidence_origin = \"log/2\"\n";
+    let tsu = format!("\n[[tsu]]\nid = \"tsu-1\"\npolicy = \"1.2.3\"\n{log}spki_sha256 = [\"");
     let second = format!("{EXAMPLE}{tsu}{}\"]\n", "d0".repeat(32));
     let told = mistakes(&second);
     assert!(matches!(&told[..], [(key, _)] if key == "tsu[1].id"), "{told:?}");
+    let second = second.replace("id = \"tsu-1\"\npolicy = \"1", "id = \"tsu-2\"\npolicy = \"1");
+    let told = mistakes(&second.replace("log/2", "tsa.example/tsu-1"));
+    assert!(matches!(&told[..], [(key, _)] if key == "tsu[1].evidence_origin"), "{told:?}");
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! `[lease]`, `[[tsu]]` and `[[person]]`: who is watched, by what rules, and who may look.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
+use chronolease_core::evidence::note::KeyName;
 use chronolease_core::id::{SpkiPin, TsuId};
 use chronolease_core::time::Bound;
 use chronolease_net::config::Section;
 use chronolease_net::profile;
+use chronolease_net::recorder::ORIGIN;
 
 use crate::core::assessment::Limits;
 use crate::core::authority::{Rearm, Rules};
@@ -19,6 +22,10 @@ pub struct Ward {
     pub rules: Rules,
     /// Its keys.
     pub pins: Vec<SpkiPin>,
+    /// Its evidence key: an Ed25519 public key in PEM.
+    pub evidence_key_file: PathBuf,
+    /// The name of its evidence log.
+    pub evidence_origin: KeyName,
 }
 
 /// A person who may use the admin listener.
@@ -48,6 +55,7 @@ pub enum Role {
 pub(super) fn read(root: &Section<'_>) -> Option<Vec<Ward>> {
     let rules = rules(&root.section("lease"));
     let (mut ids, mut pins_seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut origins = BTreeSet::new();
     let sections = root.sections("tsu");
     if sections.is_empty() {
         root.error("tsu", "at least one [[tsu]] is needed");
@@ -57,12 +65,24 @@ pub(super) fn read(root: &Section<'_>) -> Option<Vec<Ward>> {
         let id = section.parsed("id", what, TsuId::new);
         let policy = section.string("policy");
         let pins = pins(section, &mut pins_seen);
+        let evidence_key_file = section.existing_file("evidence_key_file");
+        let evidence_origin = section.parsed("evidence_origin", ORIGIN, KeyName::new);
         let id = id?;
         if !ids.insert(id.clone()) {
             section.error("id", format!("{id} is another TSU as well"));
         }
+        let evidence_origin = evidence_origin?;
+        if !origins.insert(evidence_origin.clone()) {
+            let message = format!("{evidence_origin} is another TSU's log as well");
+            section.error("evidence_origin", message);
+        }
         let rules = rules.clone()?;
-        Some(Ward { rules: Rules { tsu: id, policy: policy?, ..rules }, pins: pins? })
+        Some(Ward {
+            rules: Rules { tsu: id, policy: policy?, ..rules },
+            pins: pins?,
+            evidence_key_file: evidence_key_file?,
+            evidence_origin,
+        })
     };
     sections.iter().map(read).collect::<Vec<_>>().into_iter().collect()
 }

@@ -4,6 +4,7 @@
 mod slot;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chronolease_core::evidence::leaf::{self, Assessment};
@@ -11,7 +12,7 @@ use chronolease_core::id::Nonce;
 use chronolease_core::lease::{LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, RawInstant, Span};
-use chronolease_core::wire::ToTsu;
+use chronolease_core::wire::{ProbeAnswer, ToTsu};
 use chronolease_net::keys::EvidenceSigner;
 use chronolease_net::observe::Health;
 use chronolease_net::random;
@@ -20,12 +21,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-pub use slot::Slot;
+use slot::Connection;
+pub use slot::{Logs, Slot, Vouch};
 
 use super::metrics::MonitorMetrics;
 use super::records::Records;
 use super::status::StatusWriter;
-use crate::core::authority::{Action, Context, Event};
+use crate::core::authority::{Action, ConnId, Context, Event, Record};
 use crate::core::continuity::Continuity;
 use crate::core::sources::{Epoch, Report, Rounds, Sources, View};
 
@@ -46,6 +48,26 @@ pub enum Input {
         /// Where messages to it go.
         outgoing: mpsc::Sender<ToTsu>,
     },
+    /// A TSU answered a probe.
+    Answered {
+        /// Which.
+        ward: usize,
+        /// The connection.
+        conn: ConnId,
+        /// The answer.
+        answer: ProbeAnswer,
+        /// The monitor's oscillator, read when the answer was in.
+        received: RawInstant,
+    },
+    /// A TSU cosigned the monitor's checkpoint.
+    Cosigned {
+        /// Which.
+        ward: usize,
+        /// The connection.
+        conn: ConnId,
+        /// The line of a signed note.
+        line: String,
+    },
     /// Something else came over a TSU's connection.
     Link {
         /// Which.
@@ -56,7 +78,6 @@ pub enum Input {
 }
 
 /// Everything that the engine needs.
-#[derive(Debug)]
 pub struct Engine {
     /// The clocks of this box.
     pub clocks: Clocks,
@@ -69,7 +90,7 @@ pub struct Engine {
     /// The TSUs.
     pub slots: Vec<Slot>,
     /// The key that signs leases.
-    pub signer: EvidenceSigner,
+    pub signer: Arc<EvidenceSigner>,
     /// What goes into the evidence log.
     pub records: Records,
     /// When a measurement round does.
@@ -148,10 +169,22 @@ impl Engine {
                 self.everybody(now, &Event::Fused);
             }
             Some(Input::Connected { ward, event, outgoing }) => {
-                if let Event::Connected { conn, .. } = &event {
-                    self.slots[ward].connections.insert(*conn, outgoing);
+                if let Event::Connected { conn, hello, .. } = &event {
+                    let connection = Connection::new(outgoing, hello.held);
+                    self.slots[ward].connections.insert(*conn, connection);
                 }
                 self.one(ward, now, event);
+            }
+            Some(Input::Answered { ward, conn, answer, received }) => {
+                self.answered(ward, now, conn, answer, received);
+            }
+            Some(Input::Cosigned { ward, conn, line }) => {
+                let slot = &mut self.slots[ward];
+                let tsu = slot.ward.rules().tsu.clone();
+                if slot.ward.is_current(conn) && !slot.logs.cosigned(&tsu, &line, now) {
+                    let closed = slot.cut(conn);
+                    self.one(ward, now, closed);
+                }
             }
             Some(Input::Link { ward, event }) => {
                 if let Event::Closed { conn } = &event {
@@ -160,6 +193,46 @@ impl Engine {
                 self.one(ward, now, event);
             }
             None => {}
+        }
+    }
+
+    /// The checkpoint before the clock: what is granted rests on both.
+    fn answered(
+        &mut self,
+        ward: usize,
+        now: &Sample,
+        conn: ConnId,
+        mut answer: ProbeAnswer,
+        received: RawInstant,
+    ) {
+        let slot = &mut self.slots[ward];
+        let tsu = slot.ward.rules().tsu.clone();
+        // A connection that does not speak for the TSU yet was not told what to prove from.
+        let offer = answer.checkpoint.take().filter(|_| slot.ward.is_current(conn));
+        let vouched = match offer.map(|offer| slot.logs.vouch(&tsu, conn, &offer, now)) {
+            None => false,
+            Some(Vouch::For(leaf)) => {
+                self.records.note(leaf);
+                true
+            }
+            Some(Vouch::Broken(cause, leaf)) => {
+                leaf.into_iter().for_each(|leaf| self.records.note(leaf));
+                self.one(ward, now, Event::LogBroken { cause });
+                false
+            }
+            Some(Vouch::Unrecorded) => {
+                self.one(ward, now, Event::PersistFailed);
+                false
+            }
+            Some(Vouch::Refused) => {
+                let closed = slot.cut(conn);
+                return self.one(ward, now, closed);
+            }
+        };
+        self.one(ward, now, Event::Answered { conn, answer, received, vouched });
+        // Sent with the grant already, if there was one.
+        if let Some(closed) = self.slots[ward].witness(conn) {
+            self.one(ward, now, closed);
         }
     }
 
@@ -198,8 +271,7 @@ impl Engine {
     fn carry_out(&mut self, ward: usize, now: &Sample, actions: Vec<Action>) {
         let mut waiting = VecDeque::from(actions);
         while let Some(action) = waiting.pop_front() {
-            let failure = self.act(ward, now, action);
-            if let Some(event) = failure {
+            for event in self.act(ward, now, action) {
                 waiting.extend(self.handle(ward, now, event));
             }
         }
@@ -210,28 +282,18 @@ impl Engine {
     }
 
     /// What went wrong, for the ward to act upon.
-    fn act(&mut self, ward: usize, now: &Sample, action: Action) -> Option<Event> {
+    fn act(&mut self, ward: usize, now: &Sample, action: Action) -> Vec<Event> {
         let slot = &mut self.slots[ward];
         let tsu = slot.ward.rules().tsu.clone();
         match action {
-            Action::Send(conn, message) => return slot.send(conn, message),
+            Action::Admit(conn) => return slot.admit(conn),
+            Action::Send(conn, message) => return slot.send(conn, message).into_iter().collect(),
             Action::Close(conn) => drop(slot.connections.remove(&conn)),
             Action::Persist(record) => {
-                return (!slot.persist(&record)).then_some(Event::PersistFailed);
+                return if slot.persist(&record) { Vec::new() } else { vec![Event::PersistFailed] };
             }
             Action::Grant(conn, record, terms) => {
-                if !slot.persist(&record) {
-                    return Some(Event::PersistFailed);
-                }
-                let lease = sign(&self.signer, &terms);
-                let recorded = self.records.commit(now, leaf::Event::LeaseGranted(lease.clone()));
-                if let Err(why) = recorded {
-                    warn!(%tsu, sequence = %terms.sequence, %why, "not granted");
-                    let lost = why.is_final();
-                    return Some(if lost { Event::EvidenceLost } else { Event::PersistFailed });
-                }
-                self.metrics.granted(&tsu);
-                return slot.send(conn, ToTsu::Grant(lease));
+                return self.grant(ward, now, conn, &record, &terms);
             }
             Action::Ended(ended) => {
                 let (sequence, cause) = (ended.sequence, ended.cause);
@@ -248,7 +310,32 @@ impl Engine {
                 self.records.note(leaf::Event::Verdict(probed));
             }
         }
-        None
+        Vec::new()
+    }
+
+    /// The record, the leaf, the checkpoint that holds the leaf, the lease: in this order.
+    fn grant(
+        &mut self,
+        ward: usize,
+        now: &Sample,
+        conn: ConnId,
+        record: &Record,
+        terms: &LeaseTerms,
+    ) -> Vec<Event> {
+        let slot = &mut self.slots[ward];
+        if !slot.persist(record) {
+            return vec![Event::PersistFailed];
+        }
+        let lease = sign(&self.signer, terms);
+        let recorded = self.records.commit(now, leaf::Event::LeaseGranted(lease.clone()));
+        if let Err(why) = recorded {
+            warn!(tsu = %terms.tsu, sequence = %terms.sequence, %why, "not granted");
+            let lost = why.is_final();
+            return vec![if lost { Event::EvidenceLost } else { Event::PersistFailed }];
+        }
+        self.metrics.granted(&terms.tsu);
+        let closed = slot.witness(conn);
+        closed.or_else(|| slot.send(conn, ToTsu::Grant(lease))).into_iter().collect()
     }
 
     fn patience(&self) -> Duration {
@@ -266,6 +353,7 @@ impl Engine {
         self.metrics.utc(view.utc.ok().map(|utc| utc.half_width()));
         for slot in &self.slots {
             self.metrics.ward(&slot.ward);
+            self.metrics.vouched(&slot.ward.rules().tsu, slot.logs.vouched_size());
         }
         self.metrics.evidence(&self.records);
         let no_utc = view.utc.err().map(|why| format!("UTC is not known: {why}"));
@@ -276,8 +364,9 @@ impl Engine {
 }
 
 fn sign(key: &EvidenceSigner, terms: &LeaseTerms) -> SignedLease {
-    let signed =
-        SignedLease::sign(terms, |message| Ok::<_, std::convert::Infallible>(key.sign(message)));
+    let signed = SignedLease::sign(terms, |message| {
+        Ok::<_, std::convert::Infallible>(key.sign(message).to_vec())
+    });
     match signed {
         Ok(lease) => lease,
         Err(never) => match never {},

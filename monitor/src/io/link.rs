@@ -141,12 +141,15 @@ impl Connection {
         while let Some(frame) = read_frame(reader).await? {
             // m4: as soon as the answer is in, and before anything else.
             let received = self.clocks.raw();
-            let event = match wire::decode_to_monitor(&frame)? {
+            let input = match wire::decode_to_monitor(&frame)? {
                 ToMonitor::Hello(_) => return Err(LinkError::OutOfOrder),
-                ToMonitor::Answer(answer) => Event::Answered { conn, answer, received },
-                ToMonitor::Revoked(up_to) => Event::RevocationAcked { conn, up_to },
+                ToMonitor::Answer(answer) => Input::Answered { ward, conn, answer, received },
+                ToMonitor::Revoked(up_to) => {
+                    Input::Link { ward, event: Event::RevocationAcked { conn, up_to } }
+                }
+                ToMonitor::Cosigned(line) => Input::Cosigned { ward, conn, line },
             };
-            if self.engine.send(Input::Link { ward, event }).await.is_err() {
+            if self.engine.send(input).await.is_err() {
                 break;
             }
         }

@@ -1,5 +1,6 @@
 //! What Prometheus reads of the monitor.
 
+use chronolease_core::evidence::TreeSize;
 use chronolease_core::id::TsuId;
 use chronolease_core::lease::EndingCause;
 use chronolease_core::time::{Bound, Span};
@@ -41,6 +42,7 @@ pub struct MonitorMetrics {
     evidence_records: IntGauge,
     evidence_trouble: IntGauge,
     evidence_missing: IntCounter,
+    peer_checkpoint: IntGaugeVec,
 }
 
 impl MonitorMetrics {
@@ -107,6 +109,11 @@ impl MonitorMetrics {
                 "evidence_missing_total",
                 "Events that never came on record, since the start.",
             )?,
+            peer_checkpoint: metrics.int_gauge_vec(
+                "peer_checkpoint_size",
+                "Leaves of a TSU's log in the newest checkpoint that the monitor vouched for.",
+                &["tsu"],
+            )?,
             lease_endings,
             leases_granted,
             metrics,
@@ -134,6 +141,12 @@ impl MonitorMetrics {
         self.evidence_records.set(i64::try_from(records.size()).unwrap_or(i64::MAX));
         self.evidence_trouble.set(records.trouble().is_some().into());
         self.evidence_missing.inc_by(records.missing().saturating_sub(self.evidence_missing.get()));
+    }
+
+    /// Shows how far the monitor has vouched for a TSU's log.
+    pub fn vouched(&self, tsu: &TsuId, size: TreeSize) {
+        let size = i64::try_from(size.as_u64()).unwrap_or(i64::MAX);
+        self.peer_checkpoint.with_label_values(&[tsu.as_str()]).set(size);
     }
 
     /// Shows a ward.

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{BoxRole, Event, Leaf, Started};
 use chronolease_core::evidence::merkle::Hash;
+use chronolease_core::evidence::note::KeyName;
 use chronolease_core::id::BootId;
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{RawInstant, Span, Timestamp};
 use chronolease_net::evidence::{Disk, Reader};
+use chronolease_net::exchange::PeerLog;
+use chronolease_net::keys::{EvidenceSigner, EvidenceVerifier};
 use chronolease_net::random;
 use chronolease_net::recorder::{self, Evidence, EvidenceConfig, Recorder};
 use chronolease_sys::Clocks;
@@ -38,16 +41,28 @@ pub(super) struct TestLog {
     config: EvidenceConfig,
 }
 
+/// The example key of RFC 8410 10.3.
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+    -----END PRIVATE KEY-----\n";
+
 impl TestLog {
     pub(super) fn new() -> Self {
+        Self::named("test.example/monitor")
+    }
+
+    pub(super) fn named(origin: &str) -> Self {
         let tag = u64::from_be_bytes(random::bytes());
         let folder = std::env::temp_dir().join(format!("chronolease-monitor-{tag:016x}"));
         let config = EvidenceConfig {
             dir: folder.join("evidence"),
-            origin: "test.example/monitor".to_owned(),
+            origin: KeyName::new(origin).expect("a fair name"),
+            key_file: folder.join("key.pem"),
             segment_bytes: 1_100_000,
             reserve_bytes: 1,
         };
+        fs::create_dir_all(&folder).expect("a folder of its own");
+        fs::write(&config.key_file, KEY).expect("ours");
         block_in_place(|| recorder::commission(&config, clocks()))
             .expect("there is room for a test");
         Self { folder, config }
@@ -56,6 +71,17 @@ impl TestLog {
     /// The folder that the log's folder is in.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The key of this log.
+    pub(super) fn signer(&self) -> Arc<EvidenceSigner> {
+        Arc::new(EvidenceSigner::load(&self.config.key_file).expect("an Ed25519 key"))
+    }
+
+    /// This log as another box knows it.
+    pub(super) fn as_peer(&self) -> PeerLog {
+        let key = EvidenceVerifier::from_public_key(self.signer().public_key());
+        PeerLog { origin: self.config.origin.clone(), key: key.expect("it is one") }
     }
 
     pub(super) fn open(&self) -> Evidence {
@@ -81,12 +107,13 @@ impl TestLog {
             incarnation: None,
             config_digest: Hash::from_bytes([0; 32]),
         };
-        block_in_place(|| Evidence::open(&config, clocks(), started)).expect("a sound log")
+        block_in_place(|| Evidence::open(&config, &self.signer(), clocks(), started))
+            .expect("a sound log")
     }
 
     /// What is on record, starts, stops and fillers left out.
     pub(super) fn events(&self) -> Vec<Event> {
-        let (dir, origin) = (&self.config.dir, &self.config.origin);
+        let (dir, origin) = (&self.config.dir, self.config.origin.as_str());
         let mut reader = Reader::new(Arc::new(Disk), dir, origin, LeafIndex::new(0)).expect("ours");
         let batches = std::iter::from_fn(|| reader.next_batch().expect("sound"));
         let leaves: Vec<Vec<u8>> = batches.flat_map(|batch| batch.leaves).collect();

@@ -163,6 +163,10 @@ ending_causes! {
     StateLost = 12, "state-lost", latches: false;
     /// A write of the evidence log failed on one of the boxes: it will never be written again.
     EvidencePoisoned = 13, "evidence-poisoned", latches: true;
+    /// A log lost leaves that the other box has vouched for.
+    Rollback = 14, "rollback", latches: true;
+    /// A log is no continuation of what the other box has vouched for.
+    Fork = 15, "fork", latches: true;
 }
 
 impl fmt::Display for EndingCause {

@@ -46,10 +46,18 @@ impl EvidenceSigner {
         Ok(Self(Ed25519KeyPair::from_pkcs8(der.secret_pkcs8_der())?))
     }
 
-    /// The signature over `message`: 64 bytes.
+    /// The signature over `message`.
     #[must_use]
-    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.0.sign(message).as_ref().to_vec()
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let signature = self.0.sign(message);
+        signature.as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
+    }
+
+    /// The public half (RFC 8032 5.1.5).
+    #[must_use]
+    pub fn public_key(&self) -> [u8; 32] {
+        let key = self.0.public_key();
+        key.as_ref().try_into().expect("an Ed25519 public key has 32 bytes")
     }
 
     /// The public half as a SubjectPublicKeyInfo in DER: 44 bytes.
@@ -67,7 +75,10 @@ impl fmt::Debug for EvidenceSigner {
 
 /// The public half.
 #[derive(Debug, Clone)]
-pub struct EvidenceVerifier(ParsedPublicKey);
+pub struct EvidenceVerifier {
+    public: [u8; 32],
+    parsed: ParsedPublicKey,
+}
 
 impl EvidenceVerifier {
     /// Loads a SubjectPublicKeyInfo from a PEM file (`-----BEGIN PUBLIC KEY-----`).
@@ -85,15 +96,29 @@ impl EvidenceVerifier {
     /// # Errors
     /// [`KeyError::PublicKey`] when it is not that of an Ed25519 key.
     pub fn from_spki_der(der: &[u8]) -> Result<Self, KeyError> {
-        let key = der.strip_prefix(&SPKI_PREFIX).filter(|key| key.len() == 32);
-        let key = key.ok_or(KeyError::PublicKey)?;
-        ParsedPublicKey::new(&ED25519, key).map(Self).map_err(|_| KeyError::PublicKey)
+        let key = der.strip_prefix(&SPKI_PREFIX).and_then(|key| key.try_into().ok());
+        Self::from_public_key(key.ok_or(KeyError::PublicKey)?)
+    }
+
+    /// Takes the key itself (RFC 8032 5.1.5).
+    ///
+    /// # Errors
+    /// [`KeyError::PublicKey`] when it is none.
+    pub fn from_public_key(public: [u8; 32]) -> Result<Self, KeyError> {
+        let parsed = ParsedPublicKey::new(&ED25519, public).map_err(|_| KeyError::PublicKey)?;
+        Ok(Self { public, parsed })
+    }
+
+    /// The key itself (RFC 8032 5.1.5).
+    #[must_use]
+    pub const fn public_key(&self) -> &[u8; 32] {
+        &self.public
     }
 
     /// Whether `signature` is the key owner's over `message`.
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.verify_sig(message, signature).is_ok()
+        self.parsed.verify_sig(message, signature).is_ok()
     }
 }
 

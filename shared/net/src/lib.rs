@@ -7,6 +7,7 @@
 //! | [`daemon`] | how a daemon fails to start |
 //! | [`durable`] | small files that survive a crash whole or not at all |
 //! | [`evidence`] | the evidence log on disk: append, recover, read |
+//! | [`exchange`] | the checkpoints of both boxes' logs, offered and vouched for |
 //! | [`frame`] | length-prefixed messages with a size bound |
 //! | [`keys`] | Ed25519 keys that sign and check evidence |
 //! | [`logging`] | structured logs on stderr |
@@ -23,6 +24,7 @@ mod crowd;
 pub mod daemon;
 pub mod durable;
 pub mod evidence;
+pub mod exchange;
 pub mod frame;
 pub mod keys;
 pub mod logging;

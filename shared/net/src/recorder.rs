@@ -1,22 +1,29 @@
 //! The evidence log as a daemon uses it: opened with the daemon's start on record, written through
 //! cheap handles, closed with its stop on record.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
 use chronolease_core::evidence::LeafIndex;
+use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{Event, Leaf, LeafError, Started, TornTail};
 use chronolease_core::evidence::merkle::Hash;
+use chronolease_core::evidence::note::KeyName;
 use chronolease_core::sample::Sample;
 use chronolease_sys::Clocks;
 use sha2::{Digest, Sha256};
 
 use crate::config::Section;
 use crate::evidence::{
-    self, AppendError, Committed, Disk, Entry, Log, OpenError, Owner, Pending, Seconds, Settings,
-    State,
+    self, AppendError, Committed, Disk, Entry, Known, Log, OpenError, Owner, Pending, Seconds,
+    Settings, State,
 };
+use crate::exchange::{self, OwnLog, SealedError};
+use crate::keys::EvidenceSigner;
+
+/// What the name of a log must be, in words.
+pub const ORIGIN: &str = "a log name of 1 to 100 visible ASCII characters without \"+\"";
 
 /// `[evidence]`: where the log is and how large its parts are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +31,9 @@ pub struct EvidenceConfig {
     /// The log's folder.
     pub dir: PathBuf,
     /// The log's name in its checkpoints; it never changes.
-    pub origin: String,
+    pub origin: KeyName,
+    /// The key that signs them and cosigns the peer's: Ed25519, PKCS#8 in PEM.
+    pub key_file: PathBuf,
     /// The size of a segment, in bytes.
     pub segment_bytes: u64,
     /// What must stay free on the disk, in bytes.
@@ -41,6 +50,14 @@ pub enum RecorderError {
         dir: PathBuf,
         /// Why.
         source: OpenError,
+    },
+    /// The log's own newest checkpoint cannot be used.
+    #[error("{dir}: {source}")]
+    Checkpoint {
+        /// The log's folder.
+        dir: PathBuf,
+        /// Why.
+        source: SealedError,
     },
     /// The start could not be put on record.
     #[error("{dir}: the start cannot be recorded: {source}")]
@@ -77,14 +94,15 @@ impl EvidenceConfig {
     pub fn read(section: &Section<'_>) -> Option<Self> {
         const MIB: i64 = 1 << 20;
         let dir = section.path("dir");
-        let what = "a log name of 1 to 100 visible ASCII characters without \"+\"";
-        let origin = section.parsed("origin", what, origin);
+        let origin = section.parsed("origin", ORIGIN, KeyName::new);
+        let key_file = section.existing_file("key_file");
         let segment_mib = section.integer_or("segment_mib", 2..=1_024, 64);
         let reserve_mib = section.integer_or("reserve_mib", 1..=65_536, 256);
         let bytes = |mib: i64| u64::try_from(mib.saturating_mul(MIB)).ok();
         Some(Self {
             dir: dir?,
             origin: origin?,
+            key_file: key_file?,
             segment_bytes: bytes(segment_mib?)?,
             reserve_bytes: bytes(reserve_mib?)?,
         })
@@ -94,16 +112,9 @@ impl EvidenceConfig {
         Settings {
             segment_bytes: self.segment_bytes,
             reserve_bytes: self.reserve_bytes,
-            ..Settings::new(&self.origin)
+            ..Settings::new(self.origin.as_str())
         }
     }
-}
-
-/// A name that a signed note can bear.
-fn origin(text: &str) -> Option<String> {
-    let fits = (1..=100).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+');
-    fits.then(|| text.to_owned())
 }
 
 /// Makes the empty log of a new box. Never done at a start: a log that is gone must be noticed.
@@ -111,14 +122,32 @@ fn origin(text: &str) -> Option<String> {
 /// # Errors
 /// [`RecorderError`] when there is a log already or it cannot be made.
 pub fn commission(config: &EvidenceConfig, clocks: Clocks) -> Result<(), RecorderError> {
+    create(config, &config.dir, clocks, Vec::new())
+}
+
+/// Makes a log in `folder` that begins with `events`.
+pub(crate) fn create(
+    config: &EvidenceConfig,
+    folder: &Path,
+    clocks: Clocks,
+    events: Vec<Event>,
+) -> Result<(), RecorderError> {
     let create = || {
-        let disk = Arc::new(Disk);
-        evidence::create(disk, &config.dir, config.settings(), seconds(clocks)).map(Owner::close)
+        let owner = evidence::create(Arc::new(Disk), folder, config.settings(), seconds(clocks))
+            .map_err(|source| RecorderError::Open { dir: folder.to_owned(), source })?;
+        let recorder = Recorder::over(owner.log().clone());
+        let begun = if events.is_empty() {
+            Ok(())
+        } else {
+            let begun = recorder.submit(&clocks.sample(), events);
+            begun.and_then(|pending| Ok(pending.committed_blocking().map(drop)?))
+        };
+        owner.close();
+        begun.map_err(|source| RecorderError::Start { dir: folder.to_owned(), source })
     };
     // On a thread of its own, so that it may be called from anywhere, an async runtime included.
     let created = thread::scope(|scope| scope.spawn(create).join());
-    let created = created.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    created.map_err(|source| RecorderError::Open { dir: config.dir.clone(), source })
+    created.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// An open log. It is closed by [`Evidence::close`].
@@ -126,6 +155,8 @@ pub fn commission(config: &EvidenceConfig, clocks: Clocks) -> Result<(), Recorde
 pub struct Evidence {
     owner: Owner,
     recorder: Recorder,
+    origin: KeyName,
+    dir: PathBuf,
 }
 
 /// A handle for recording. Clones share the log.
@@ -135,19 +166,21 @@ pub struct Recorder {
 }
 
 impl Evidence {
-    /// Opens the log, checks all of it, and puts the start on record, with what a crash tore off.
-    /// Blocks; call it outside the async runtime.
+    /// Opens the log, checks all of it, its newest cosigned checkpoint included, and puts the
+    /// start on record, with what a crash tore off. Blocks; call it outside the async runtime.
     ///
     /// # Errors
     /// [`RecorderError`] when the log cannot be trusted or cannot be written.
     pub fn open(
         config: &EvidenceConfig,
+        signer: &EvidenceSigner,
         clocks: Clocks,
         started: Started,
     ) -> Result<Self, RecorderError> {
         let dir = || config.dir.clone();
         let disk = Arc::new(Disk);
-        let opened = evidence::open(disk, &config.dir, config.settings(), &[], seconds(clocks));
+        let known = known(config, signer)?;
+        let opened = evidence::open(disk, &config.dir, config.settings(), &known, seconds(clocks));
         let (owner, recovered) =
             opened.map_err(|source| RecorderError::Open { dir: dir(), source })?;
         let torn = recovered
@@ -159,7 +192,15 @@ impl Evidence {
         start
             .and_then(|pending| Ok(pending.committed_blocking()?))
             .map_err(|source| RecorderError::Start { dir: dir(), source })?;
-        Ok(Self { owner, recorder })
+        let (origin, dir) = (config.origin.clone(), dir());
+        Ok(Self { owner, recorder, origin, dir })
+    }
+
+    /// The log, as the exchange with a peer needs it.
+    #[must_use]
+    pub fn own_log(&self, signer: Arc<EvidenceSigner>) -> OwnLog {
+        let log = self.owner.log().clone();
+        OwnLog::new(Arc::new(Disk), &self.dir, self.origin.clone(), signer, log)
     }
 
     /// A handle.
@@ -217,6 +258,21 @@ impl Recorder {
     pub fn size(&self) -> u64 {
         self.log.head().tree.size.as_u64()
     }
+}
+
+/// What the log's own newest checkpoint says: that its witness cosigned this tree.
+fn known(config: &EvidenceConfig, signer: &EvidenceSigner) -> Result<Vec<Known>, RecorderError> {
+    let newest = exchange::newest(Arc::new(Disk), &config.dir, signer).and_then(|newest| {
+        let ours = newest.as_ref().is_none_or(|checkpoint| checkpoint.origin == config.origin);
+        if ours { Ok(newest) } else { Err(SealedError::Origin(config.origin.clone())) }
+    });
+    let newest =
+        newest.map_err(|source| RecorderError::Checkpoint { dir: config.dir.clone(), source })?;
+    let known = |checkpoint: Checkpoint| Known {
+        witness: "the log's newest cosigned checkpoint".to_owned(),
+        tree: checkpoint.head(),
+    };
+    Ok(newest.map(known).into_iter().collect())
 }
 
 /// The place of the event at `position` among those that were submitted together.

@@ -9,10 +9,11 @@ use super::*;
 const EXAMPLE: &str = include_str!("../../../docs/examples/tsu.toml");
 
 /// Every key of the example that names a file, with that file.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("signer.key_file", "keys/tsu-signing.key"),
     ("signer.certificate_file", "keys/tsu-signing.pem"),
     ("signer.chain_files[0]", "keys/tsa-issuing-ca.pem"),
+    ("evidence.key_file", "keys/evidence-tsu.key"),
     ("link.certificate_file", "keys/link-tsu.pem"),
     ("link.key_file", "keys/link-tsu.key"),
     ("link.monitor_evidence_key_file", "keys/evidence-monitor.pub"),

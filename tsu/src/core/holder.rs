@@ -7,7 +7,7 @@ use chronolease_core::lease::{EndingCause, LeaseTerms};
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, GenTime, Ppb};
 use chronolease_core::token::ReleasePermit;
-use chronolease_core::wire::{LeaseEnded, ProbeAnswer};
+use chronolease_core::wire::LeaseEnded;
 
 /// Who this TSU is and what it accepts.
 #[derive(Clone, Debug)]
@@ -26,6 +26,17 @@ pub struct Terms {
     pub limits: Limits,
     /// The error of this box's oscillator.
     pub rho: Ppb,
+}
+
+/// The answer to a probe, as far as the clock goes. The link adds the log's checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The probe's nonce.
+    pub nonce: Nonce,
+    /// The reading.
+    pub sample: Sample,
+    /// A lease that this TSU ended by itself since its last one.
+    pub ended: Option<LeaseEnded>,
 }
 
 /// Why a grant is not accepted.
@@ -48,6 +59,9 @@ pub enum GrantRefused {
         /// The newest number seen or revoked.
         newest: LeaseSeq,
     },
+    /// The monitor's log was not found to continue what this TSU has vouched for.
+    #[error("the monitor's log is not vouched for")]
+    LogNotVouched,
     /// It is not on the sample that the last answer gave, or the guard tripped since.
     #[error("the lease is not on the sample last answered")]
     OtherSample,
@@ -65,6 +79,8 @@ pub struct Holder {
     me: Terms,
     channel: Option<ChannelBinding>,
     answered: Option<Sample>,
+    /// Since the last answer, this TSU vouched for the monitor's newest checkpoint.
+    vouched: bool,
     lease: Option<LeaseTerms>,
     newest: LeaseSeq,
     /// Leases up to this one were revoked or ended by the guard: nothing of theirs is released.
@@ -82,6 +98,7 @@ impl Holder {
             me,
             channel: None,
             answered: None,
+            vouched: false,
             lease: None,
             newest: LeaseSeq::new(0),
             withdrawn: LeaseSeq::new(0),
@@ -105,13 +122,26 @@ impl Holder {
     }
 
     /// Answers a probe with `now`, which must have been sampled after the probe was in.
-    pub fn probed(&mut self, now: &Sample, nonce: Nonce) -> ProbeAnswer {
+    pub fn probed(&mut self, now: &Sample, nonce: Nonce) -> Answer {
         // The clock may have been stepped and no token asked for since: better found here than by
         // the monitor a round trip later.
         let _ = self.judge(now);
         self.nonce = nonce;
         self.answered = Some(*now);
-        ProbeAnswer { nonce, sample: *now, ended: self.ended }
+        self.vouched = false;
+        Answer { nonce, sample: *now, ended: self.ended }
+    }
+
+    /// The monitor's newest checkpoint continues what this TSU vouched for before; that it did so
+    /// again is durable.
+    pub const fn vouched(&mut self) {
+        self.vouched = true;
+    }
+
+    /// One of the two logs does not continue what the other box vouched for.
+    pub fn log_broken(&mut self, cause: EndingCause) {
+        self.vouched = false;
+        self.trip(cause);
     }
 
     /// Takes a lease whose signature was verified.
@@ -136,6 +166,9 @@ impl Holder {
         if lease.sequence <= newest {
             let offered = lease.sequence;
             return Err(GrantRefused::NotNewer { offered, newest });
+        }
+        if !self.vouched {
+            return Err(GrantRefused::LogNotVouched);
         }
         if self.answered != Some(lease.sample) {
             return Err(GrantRefused::OtherSample);

@@ -9,7 +9,6 @@ use chronolease_core::evidence::leaf;
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_core::token::Releasable;
-use chronolease_core::wire::ToMonitor;
 use chronolease_net::observe::Health;
 use chronolease_net::random;
 use chronolease_net::recorder::{self, RecordError, Recorder};
@@ -21,7 +20,8 @@ use tracing::{debug, error, info, warn};
 use super::metrics::TsuMetrics;
 use super::signer::SignerPool;
 use crate::core::issuing::{
-    Action, Event, Finished, Issuer, LaneId, NoLeaseWhy, NotRecorded, Note, RequestId, WAITING_MAX,
+    Action, Event, Finished, Issuer, LaneId, NoLeaseWhy, NotRecorded, Note, RequestId, ToLink,
+    WAITING_MAX,
 };
 use crate::core::rfc3161::{Rejection, Request};
 
@@ -71,7 +71,7 @@ pub struct Driver {
     /// What comes from the link to the monitor.
     pub link: mpsc::Receiver<Event>,
     /// What goes to the monitor.
-    pub to_monitor: mpsc::Sender<ToMonitor>,
+    pub to_monitor: mpsc::Sender<ToLink>,
     /// What comes from clients.
     pub requests: mpsc::Receiver<Incoming>,
     /// What comes back from the signing threads.

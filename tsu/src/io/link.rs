@@ -1,13 +1,17 @@
 //! The connection to the monitor. It is made again whenever it breaks; the lease is not tied to
 //! its life but to its time.
 
+mod logs;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chronolease_core::id::{BootId, Incarnation, TsuId};
 use chronolease_core::lease::LeaseError;
-use chronolease_core::wire::{self, Hello, PROTOCOL_VERSION, ToMonitor, ToTsu, WireError};
+use chronolease_core::wire::{
+    self, Hello, PROTOCOL_VERSION, ProbeAnswer, ToMonitor, ToTsu, WireError,
+};
 use chronolease_net::frame::{FrameError, read_frame, write_frame};
 use chronolease_net::keys::EvidenceVerifier;
 use chronolease_net::tls::{self, TlsError};
@@ -17,7 +21,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::core::issuing::Event;
+pub use logs::{Logs, LogsError};
+
+use crate::core::holder::Answer;
+use crate::core::issuing::{Event, ToLink};
 
 /// How long after a failure the next attempt is made.
 const RETRY: Duration = Duration::from_millis(250);
@@ -26,14 +33,15 @@ const RETRY: Duration = Duration::from_millis(250);
 const OUTGOING_MAX: usize = 16;
 
 /// Whom to call, and as whom.
-#[derive(Clone)]
 pub struct Link {
     /// Where the monitor listens.
     pub monitor: SocketAddr,
     /// TLS with the pinned keys.
     pub tls: Arc<ClientConfig>,
     /// Checks the monitor's signature on leases.
-    pub evidence_key: Arc<EvidenceVerifier>,
+    pub evidence_key: EvidenceVerifier,
+    /// The logs of both boxes.
+    pub logs: Logs,
     /// This TSU.
     pub tsu: TsuId,
     /// This run.
@@ -55,6 +63,8 @@ enum LinkError {
     Wire(#[from] WireError),
     #[error("the monitor sent a lease that is none: {0}")]
     Lease(#[from] LeaseError),
+    #[error(transparent)]
+    Logs(#[from] LogsError),
     #[error("the monitor closed the connection")]
     Closed,
     #[error("the monitor has said nothing for {0:?}")]
@@ -65,7 +75,7 @@ enum LinkError {
 
 /// The channel for messages to the monitor.
 #[must_use]
-pub fn outgoing() -> (mpsc::Sender<ToMonitor>, mpsc::Receiver<ToMonitor>) {
+pub fn outgoing() -> (mpsc::Sender<ToLink>, mpsc::Receiver<ToLink>) {
     mpsc::channel(OUTGOING_MAX)
 }
 
@@ -74,7 +84,7 @@ impl Link {
     pub async fn run(
         self,
         events: mpsc::Sender<Event>,
-        mut outgoing: mpsc::Receiver<ToMonitor>,
+        mut outgoing: mpsc::Receiver<ToLink>,
         stop: CancellationToken,
     ) {
         let mut last_failure = String::new();
@@ -105,7 +115,7 @@ impl Link {
     async fn connection(
         &self,
         events: &mpsc::Sender<Event>,
-        outgoing: &mut mpsc::Receiver<ToMonitor>,
+        outgoing: &mut mpsc::Receiver<ToLink>,
     ) -> Result<std::convert::Infallible, LinkError> {
         let stream = tls::connect(self.monitor, Arc::clone(&self.tls)).await?;
         let channel = tls::channel_binding(stream.get_ref().1)?;
@@ -117,20 +127,24 @@ impl Link {
             tsu: self.tsu.clone(),
             incarnation: self.incarnation,
             boot_id: self.boot_id,
+            held: self.logs.connected(),
         };
         write_frame(&mut writer, &wire::encode_to_monitor(&ToMonitor::Hello(hello))).await?;
         events.send(Event::Connected(channel)).await.map_err(|_| LinkError::Stopped)?;
         info!(monitor = %self.monitor, "connected to the monitor");
+        let (replies, mut replied) = mpsc::channel(OUTGOING_MAX);
         tokio::select! {
-            ended = self.listen(&mut reader, events) => ended,
-            ended = talk(&mut writer, outgoing) => ended,
+            ended = self.listen(&mut reader, events, &replies) => ended,
+            ended = self.talk(&mut writer, outgoing, &mut replied) => ended,
         }
     }
 
+    /// `replies` takes what is said to the monitor without the pipeline.
     async fn listen<R: AsyncRead + Unpin>(
         &self,
         reader: &mut R,
         events: &mpsc::Sender<Event>,
+        replies: &mpsc::Sender<ToMonitor>,
     ) -> Result<std::convert::Infallible, LinkError> {
         loop {
             let frame = tokio::time::timeout(self.silence_max, read_frame(reader))
@@ -138,7 +152,12 @@ impl Link {
                 .map_err(|_| LinkError::Silent(self.silence_max))??
                 .ok_or(LinkError::Closed)?;
             let event = match wire::decode_to_tsu(&frame)? {
-                ToTsu::Welcome => Event::Welcomed,
+                ToTsu::Welcome(held) => {
+                    if let Some(broken) = self.logs.met(held) {
+                        send(events, broken).await?;
+                    }
+                    Event::Welcomed
+                }
                 ToTsu::Refused(why) => Event::Refused(why),
                 ToTsu::Probe(nonce) => Event::Probed(nonce),
                 ToTsu::Grant(lease) => {
@@ -147,18 +166,44 @@ impl Link {
                     Event::Granted(lease, terms)
                 }
                 ToTsu::Revoke { up_to, cause } => Event::Revoked(up_to, cause),
+                ToTsu::Witnessed(both) => {
+                    let (event, reply) = self.logs.vouch(both.checkpoint).await?;
+                    if let Some(line) = reply {
+                        // Bounded by what the monitor sends: it waits for none of them.
+                        let said = replies.try_send(ToMonitor::Cosigned(line));
+                        said.map_err(|_| LinkError::Closed)?;
+                    }
+                    send(events, event).await?;
+                    self.logs.cosigned(&both.cosignature).await?;
+                    continue;
+                }
             };
-            events.send(event).await.map_err(|_| LinkError::Stopped)?;
+            send(events, event).await?;
+        }
+    }
+
+    async fn talk<W: AsyncWrite + Unpin>(
+        &self,
+        writer: &mut W,
+        outgoing: &mut mpsc::Receiver<ToLink>,
+        replied: &mut mpsc::Receiver<ToMonitor>,
+    ) -> Result<std::convert::Infallible, LinkError> {
+        loop {
+            let message = tokio::select! {
+                said = outgoing.recv() => match said.ok_or(LinkError::Stopped)? {
+                    ToLink::Answer(Answer { nonce, sample, ended }) => {
+                        let checkpoint = self.logs.offer();
+                        ToMonitor::Answer(ProbeAnswer { nonce, sample, ended, checkpoint })
+                    }
+                    ToLink::Revoked(up_to) => ToMonitor::Revoked(up_to),
+                },
+                Some(reply) = replied.recv() => reply,
+            };
+            write_frame(writer, &wire::encode_to_monitor(&message)).await?;
         }
     }
 }
 
-async fn talk<W: AsyncWrite + Unpin>(
-    writer: &mut W,
-    outgoing: &mut mpsc::Receiver<ToMonitor>,
-) -> Result<std::convert::Infallible, LinkError> {
-    loop {
-        let message = outgoing.recv().await.ok_or(LinkError::Stopped)?;
-        write_frame(writer, &wire::encode_to_monitor(&message)).await?;
-    }
+async fn send(events: &mpsc::Sender<Event>, event: Event) -> Result<(), LinkError> {
+    events.send(event).await.map_err(|_| LinkError::Stopped)
 }

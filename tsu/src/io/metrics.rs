@@ -1,5 +1,6 @@
 //! What Prometheus reads of the TSU.
 
+use chronolease_core::evidence::TreeSize;
 use chronolease_net::observe::{Metrics, MetricsError};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
@@ -19,6 +20,8 @@ pub struct TsuMetrics {
     grants_refused: IntCounter,
     evidence_records: IntGauge,
     evidence_trouble: IntGauge,
+    peer_checkpoint: IntGauge,
+    logs_broken: IntGauge,
 }
 
 impl TsuMetrics {
@@ -46,6 +49,15 @@ impl TsuMetrics {
             "evidence_trouble",
             "1 while the evidence log takes nothing: the disk is full, or it is poisoned.",
         )?;
+        let peer_checkpoint = metrics.int_gauge(
+            "peer_checkpoint_size",
+            "Leaves of the monitor's log in the newest checkpoint that this TSU vouched for.",
+        )?;
+        let logs_broken = metrics.int_gauge(
+            "logs_broken",
+            "1 when one of the two logs was found, since the start, not to continue what the other \
+             box had vouched for.",
+        )?;
         metrics
             .int_gauge(
                 "unwitnessed_vm",
@@ -59,6 +71,8 @@ impl TsuMetrics {
             grants_refused,
             evidence_records,
             evidence_trouble,
+            peer_checkpoint,
+            logs_broken,
         })
     }
 
@@ -97,6 +111,16 @@ impl TsuMetrics {
     pub fn evidence(&self, records: u64, trouble: bool) {
         self.evidence_records.set(i64::try_from(records).unwrap_or(i64::MAX));
         self.evidence_trouble.set(trouble.into());
+    }
+
+    /// How far this TSU has vouched for the monitor's log.
+    pub fn peer_checkpoint(&self, size: TreeSize) {
+        self.peer_checkpoint.set(i64::try_from(size.as_u64()).unwrap_or(i64::MAX));
+    }
+
+    /// Whether one of the two logs was found broken.
+    pub fn logs_broken(&self, broken: bool) {
+        self.logs_broken.set(broken.into());
     }
 
     /// A lease was not accepted.

@@ -3,8 +3,8 @@
 
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Ended, Event, Imprint, Intent, Leaf, LeafError, NewEpoch, Probed, Round,
-    SourceReading, SourceState, Started,
+    Assessment, BoxRole, Ended, Event, Imprint, Intent, Leaf, LeafError, NewEpoch, PeerBroken,
+    PeerEpoch, Probed, Round, SourceReading, SourceState, Started,
 };
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::interval::Interval;
@@ -60,6 +60,16 @@ fn event(event: &Event) -> Map<String, Value> {
             "origin": sealed.origin.as_str(),
             "size": sealed.size.as_u64(),
             "root": sealed.root.to_string(),
+            "reason": reason,
+        }),
+        Event::PeerBroken(PeerBroken { cause, known, offered }) => json!({
+            "cause": cause.label(),
+            "known": String::from_utf8_lossy(known),
+            "offered": String::from_utf8_lossy(offered),
+        }),
+        Event::PeerEpoch(PeerEpoch { sealed, origin, reason }) => json!({
+            "sealed": String::from_utf8_lossy(sealed),
+            "origin": origin.as_str(),
             "reason": reason,
         }),
     };

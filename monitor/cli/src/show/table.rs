@@ -4,8 +4,8 @@
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Ended, Event, Imprint, Intent, Leaf, LeafError, NewEpoch, Probed, Round,
-    SourceState, Started,
+    Assessment, BoxRole, Ended, Event, Imprint, Intent, Leaf, LeafError, NewEpoch, PeerBroken,
+    PeerEpoch, Probed, Round, SourceState, Started,
 };
 use chronolease_core::evidence::note::Note;
 use chronolease_core::lease::SignedLease;
@@ -51,6 +51,12 @@ fn event(event: &Event) -> String {
         Event::NewEpoch(NewEpoch { sealed, reason }) => {
             let Checkpoint { origin, size, root } = sealed;
             format!("sealed={origin} size={size} root={root} reason={reason:?}")
+        }
+        Event::PeerBroken(PeerBroken { cause, known, offered }) => {
+            format!("cause={cause} known: {} offered: {}", checkpoint(known), checkpoint(offered))
+        }
+        Event::PeerEpoch(PeerEpoch { sealed, origin, reason }) => {
+            format!("origin={origin} reason={reason:?} sealed: {}", checkpoint(sealed))
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use chronolease_cli::fsck;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Ended, Event, Imprint, Intent, IssuedToken, Leaf, NewEpoch, Probed, Round,
-    SourceReading, SourceState, Started, TornTail,
+    Assessment, BoxRole, Ended, Event, Imprint, Intent, IssuedToken, Leaf, NewEpoch, PeerBroken,
+    PeerEpoch, Probed, Round, SourceReading, SourceState, Started, TornTail,
 };
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::note::{KeyName, LogKey};
@@ -282,6 +282,16 @@ pub(crate) fn every_kind() -> Vec<Event> {
         Event::NewEpoch(NewEpoch {
             sealed: Checkpoint { origin, size, root },
             reason: "\u{1b}[2J gone".to_owned(),
+        }),
+        Event::PeerBroken(PeerBroken {
+            cause: EndingCause::Rollback,
+            known: unverified_checkpoint(size, root),
+            offered: unverified_checkpoint(size, root),
+        }),
+        Event::PeerEpoch(PeerEpoch {
+            sealed: unverified_checkpoint(size, root),
+            origin: KeyName::new("log.example/2").expect("a name"),
+            reason: "a new disk".to_owned(),
         }),
     ]
 }

@@ -231,7 +231,7 @@ impl Connections {
         match admission {
             Admission::Wait => refuse(link.conn, RefusedWhy::Wait, out),
             Admission::Now => {
-                out.push(Action::Send(link.conn, ToTsu::Welcome));
+                out.push(Action::Admit(link.conn));
                 link.last_answer = now;
                 self.current = Some(link);
                 self.next_probe = now;

@@ -4,7 +4,7 @@ use chronolease_core::evidence::leaf;
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::id::{ChannelBinding, LeaseSeq, Nonce};
 use chronolease_core::interval::Interval;
-use chronolease_core::lease::LeaseTerms;
+use chronolease_core::lease::{EndingCause, LeaseTerms};
 use chronolease_core::time::RawInstant;
 use chronolease_core::wire::{Hello, ProbeAnswer, ToTsu};
 
@@ -44,6 +44,14 @@ pub enum Event {
         answer: ProbeAnswer,
         /// The monitor's oscillator, read when the answer was in.
         received: RawInstant,
+        /// Whether the answer's checkpoint continues what the monitor vouched for before. Without
+        /// it the clock is judged all the same, but nothing is granted.
+        vouched: bool,
+    },
+    /// One of the two logs does not continue what the other box vouched for.
+    LogBroken {
+        /// A rollback or a fork.
+        cause: EndingCause,
     },
     /// A TSU confirmed that leases up to this one are dead.
     RevocationAcked {
@@ -75,6 +83,8 @@ pub enum Event {
 /// What to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
+    /// Welcome the TSU.
+    Admit(ConnId),
     /// Send a message.
     Send(ConnId, ToTsu),
     /// Close a connection, after what was sent before.

@@ -104,9 +104,10 @@ impl Ward {
                 }
                 self.connections.connected(conn, hello, channel, admission, context, out);
             }
-            Event::Answered { conn, answer, received } => {
-                self.answered(context, conn, &answer, received, out);
+            Event::Answered { conn, answer, received, vouched } => {
+                self.answered(context, conn, &answer, received, vouched, out);
             }
+            Event::LogBroken { cause } => self.end(context, cause, out),
             Event::RevocationAcked { conn, up_to } => {
                 if self.connections.is_current(conn) {
                     self.leases.acked(up_to);
@@ -166,6 +167,12 @@ impl Ward {
         self.verdict.as_ref()
     }
 
+    /// Whether this connection is the one that speaks for the TSU.
+    #[must_use]
+    pub fn is_current(&self, conn: ConnId) -> bool {
+        self.connections.is_current(conn)
+    }
+
     /// Whether a TSU is admitted.
     #[must_use]
     pub fn is_connected(&self) -> bool {
@@ -178,6 +185,7 @@ impl Ward {
         conn: ConnId,
         answer: &ProbeAnswer,
         received: RawInstant,
+        vouched: bool,
         out: &mut Vec<Action>,
     ) {
         let Some(sent) = self.connections.answered(conn, answer, context.now) else { return };
@@ -206,7 +214,7 @@ impl Ward {
             assessment: verdict.into(),
         }));
         match verdict {
-            Verdict::Good(_) => self.good(context, &probed, out),
+            Verdict::Good(_) => self.good(context, &probed, vouched, out),
             Verdict::Bad(_) => {
                 self.end_found(context, EndingCause::Deviation, Some(answer.sample), out);
             }
@@ -214,9 +222,9 @@ impl Ward {
         }
     }
 
-    fn good(&mut self, context: &Context, probed: &Probed, out: &mut Vec<Action>) {
+    fn good(&mut self, context: &Context, probed: &Probed, vouched: bool, out: &mut Vec<Action>) {
         self.run.good(context.now);
-        if !context.recordable {
+        if !context.recordable || !vouched {
             return;
         }
         if self.leases.live().is_none() {

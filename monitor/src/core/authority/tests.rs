@@ -1,5 +1,6 @@
 use super::*;
 use crate::core::assessment::Limits;
+use chronolease_core::evidence::TreeHead;
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce, TsuId};
 use chronolease_core::interval::Interval;
 use chronolease_core::sample::Sample;
@@ -87,6 +88,7 @@ impl Bench {
                 tsu: TsuId::new("tsu-1").expect("a fair name"),
                 incarnation: Incarnation::from_bytes([incarnation; 16]),
                 boot_id: BootId::from_bytes([1; 16]),
+                held: TreeHead::empty(),
             },
             channel: ChannelBinding::from_bytes([u8::try_from(conn).expect("a small number"); 32]),
         });
@@ -108,9 +110,9 @@ impl Bench {
             boot_minus_mono: Span::ZERO,
             boot_id: BootId::from_bytes([1; 16]),
         };
-        let answer = ProbeAnswer { nonce, sample, ended };
+        let answer = ProbeAnswer { nonce, sample, ended, checkpoint: None };
         let received = RawInstant::from_nanos(at);
-        self.handle(Event::Answered { conn: ConnId(conn), answer, received });
+        self.handle(Event::Answered { conn: ConnId(conn), answer, received, vouched: true });
     }
 
     /// `count` probes, each answered at once, a second apart.

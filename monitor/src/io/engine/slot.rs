@@ -1,40 +1,78 @@
 //! A ward with what the engine needs to act for it.
 
+mod logs;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use chronolease_core::evidence::TreeHead;
 use chronolease_core::wire::ToTsu;
 use chronolease_net::durable;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
+pub use logs::{Logs, Vouch};
+
 use crate::core::authority::{ConnId, Event, Record, Ward};
 
-/// A ward with its file and its connections.
-#[derive(Debug)]
+/// A ward with its file, its logs and its connections.
 pub struct Slot {
     pub(super) ward: Ward,
     file: PathBuf,
-    pub(super) connections: HashMap<ConnId, mpsc::Sender<ToTsu>>,
+    pub(super) logs: Logs,
+    pub(super) connections: HashMap<ConnId, Connection>,
     /// The record on disk is older than the ward's.
     pub(super) dirty: bool,
+}
+
+/// A connection that introduced itself.
+#[derive(Debug)]
+pub(super) struct Connection {
+    outgoing: mpsc::Sender<ToTsu>,
+    /// The newest tree of the monitor's that the TSU has vouched for.
+    held: TreeHead,
+}
+
+impl Connection {
+    pub(super) const fn new(outgoing: mpsc::Sender<ToTsu>, held: TreeHead) -> Self {
+        Self { outgoing, held }
+    }
 }
 
 impl Slot {
     /// A ward whose record lives in `file`.
     #[must_use]
-    pub fn new(ward: Ward, file: PathBuf) -> Self {
-        Self { ward, file, connections: HashMap::new(), dirty: false }
+    pub fn new(ward: Ward, file: PathBuf, logs: Logs) -> Self {
+        Self { ward, file, logs, connections: HashMap::new(), dirty: false }
     }
 
     /// A TSU that does not take its messages is cut off, and its ward told.
     pub(super) fn send(&mut self, conn: ConnId, message: ToTsu) -> Option<Event> {
-        if self.connections.get(&conn)?.try_send(message).is_ok() {
+        if self.connections.get(&conn)?.outgoing.try_send(message).is_ok() {
             return None;
         }
         warn!(tsu = %self.ward.rules().tsu, "the TSU takes no messages; closing its connection");
+        Some(self.cut(conn))
+    }
+
+    /// Cuts a connection off. The ward must be told.
+    pub(super) fn cut(&mut self, conn: ConnId) -> Event {
         self.connections.remove(&conn);
-        Some(Event::Closed { conn })
+        Event::Closed { conn }
+    }
+
+    /// Welcomes the TSU: from here on checkpoints go both ways. Events for the ward.
+    pub(super) fn admit(&mut self, conn: ConnId) -> Vec<Event> {
+        let Some(connection) = self.connections.get(&conn) else { return Vec::new() };
+        let broken = self.logs.admitted(&self.ward.rules().tsu, connection.held);
+        let welcome = ToTsu::Welcome(self.logs.held());
+        self.send(conn, welcome).into_iter().chain(broken).collect()
+    }
+
+    /// Sends the monitor's half of the exchange, when the last answer is owed one.
+    pub(super) fn witness(&mut self, conn: ConnId) -> Option<Event> {
+        let witnessed = self.logs.settle(conn)?;
+        self.send(conn, ToTsu::Witnessed(witnessed))
     }
 
     /// Whether the record is durable now.

@@ -7,18 +7,17 @@ use crate::core::authority::{ConnId, Rearm, Record, Rules, Ward, WardState};
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::sources::{self, PollResult, Source};
+use chronolease_core::evidence::TreeHead;
 use chronolease_core::fusion::Faults;
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, TsuId};
 use chronolease_core::interval::Interval;
 use chronolease_core::lease::EndingCause;
 use chronolease_core::time::Ppb;
 use chronolease_core::wire::{Hello, PROTOCOL_VERSION, ProbeAnswer};
-use chronolease_net::recorder::Recorder;
+use chronolease_net::evidence::Disk;
+use chronolease_net::exchange::{self, Offering, Vouching};
+use chronolease_net::recorder::Evidence;
 
-/// The example key of RFC 8410 10.3.
-const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
-    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
-    -----END PRIVATE KEY-----\n";
 const CONN: ConnId = ConnId(1);
 const LIMITS: Limits = Limits {
     grant_within: Bound::from_millis(125),
@@ -33,13 +32,23 @@ struct Bench {
     feed: mpsc::Sender<Input>,
     outgoing: mpsc::Sender<ToTsu>,
     messages: mpsc::Receiver<ToTsu>,
+    /// The TSU's log.
+    tsu: Offering,
+    _tsu_log: (TestLog, Evidence),
 }
 
 impl Bench {
-    fn new(log: &TestLog, recorder: Recorder) -> Self {
+    fn new(log: &TestLog, evidence: &Evidence) -> Self {
         let tsu = TsuId::new("tsu-1").expect("a fair name");
-        let key_file = log.folder().join("key.pem");
-        std::fs::write(&key_file, KEY).expect("ours");
+        let tsu_log = TestLog::named("test.example/tsu-1");
+        let tsu_evidence = tsu_log.open();
+        let (own, other) = (evidence.own_log(log.signer()), tsu_evidence.own_log(tsu_log.signer()));
+        let (disk, folder) = (Arc::new(Disk), log.folder().join("evidence"));
+        let (monitor_log, peer) = (log.as_peer(), tsu_log.as_peer());
+        exchange::commission(disk.clone(), &folder, &peer.origin).expect("new");
+        let offering = Offering::new(own.clone(), peer.clone());
+        let vouching = Vouching::open(disk, &folder, own.clone(), peer).expect("just made");
+        let logs = Logs::new(own, offering, vouching);
         let ward = Ward::new(rules(tsu.clone()), Record::default(), sample(0).raw_after);
         let (feed, inputs) = mpsc::channel(16);
         let (outgoing, messages) = mpsc::channel(64);
@@ -55,21 +64,22 @@ impl Bench {
             epoch: watch::channel(sources.epoch()).0,
             sources,
             continuity: Continuity::default(),
-            slots: vec![Slot::new(ward, log.folder().join("tsu-1.ward"))],
-            signer: EvidenceSigner::load(&key_file).expect("an Ed25519 key"),
-            records: Records::new(recorder),
+            slots: vec![Slot::new(ward, log.folder().join("tsu-1.ward"), logs)],
+            signer: log.signer(),
+            records: Records::new(evidence.recorder()),
             rounds: Rounds::new(Bound::from_millis(1_000)),
             inputs,
             metrics: MonitorMetrics::new(&[tsu], false).expect("fair names"),
             status: StatusWriter::new("monitor-1").0,
             health: Health::new(clocks(), Bound::from_millis(5_000)),
         };
-        Self { engine, feed, outgoing, messages }
+        let tsu = Offering::new(other, monitor_log);
+        Self { engine, feed, outgoing, messages, tsu, _tsu_log: (tsu_log, tsu_evidence) }
     }
 
     /// UTC is known and the TSU connected, at 1 s.
-    fn ready(log: &TestLog, recorder: Recorder) -> Self {
-        let mut bench = Self::new(log, recorder);
+    fn ready(log: &TestLog, evidence: &Evidence) -> Self {
+        let mut bench = Self::new(log, evidence);
         for source in 0..5 {
             bench.polled(source, 1_000);
         }
@@ -84,6 +94,7 @@ impl Bench {
             tsu: TsuId::new("tsu-1").expect("a fair name"),
             incarnation: Incarnation::from_bytes([1; 16]),
             boot_id: BootId::from_bytes([7; 16]),
+            held: TreeHead::empty(),
         };
         let channel = ChannelBinding::from_bytes([2; 32]);
         let event = Event::Connected { conn: CONN, hello, channel };
@@ -127,9 +138,10 @@ impl Bench {
     fn answer(&mut self, nonce: Nonce, at_ms: i64, error_ms: i64) -> Sample {
         let now = sample(at_ms);
         let read = Sample { real: now.real + Span::from_millis(error_ms), ..now };
-        let answer = ProbeAnswer { nonce, sample: read, ended: None };
-        let event = Event::Answered { conn: CONN, answer, received: now.raw_after };
-        self.engine.take(&now, Some(Input::Link { ward: 0, event }));
+        let checkpoint = Some(self.tsu.offer());
+        let answer = ProbeAnswer { nonce, sample: read, ended: None, checkpoint };
+        let received = now.raw_after;
+        self.engine.take(&now, Some(Input::Answered { ward: 0, conn: CONN, answer, received }));
         let view = self.engine.sources.view(now.raw_after);
         self.engine.record(&now, &view);
         read
@@ -184,14 +196,18 @@ fn judgements(log: &TestLog) -> Vec<leaf::Event> {
 async fn a_grant_is_on_record_with_its_verdict_before_it_is_sent() {
     let log = TestLog::new();
     let evidence = log.open();
-    let mut bench = Bench::ready(&log, evidence.recorder());
+    let mut bench = Bench::ready(&log, &evidence);
     let nonce = bench.probe();
     let mut messages = std::mem::replace(&mut bench.messages, mpsc::channel(1).1);
     let (answer, lease, events) = std::thread::scope(|scope| {
         // Looks into the log at the very moment when the grant arrives.
-        let tsu = scope.spawn(|| match messages.blocking_recv() {
-            Some(ToTsu::Grant(lease)) => (lease, judgements(&log)),
-            other => panic!("no grant: {other:?}"),
+        let tsu = scope.spawn(|| {
+            let first = messages.blocking_recv();
+            assert!(matches!(first, Some(ToTsu::Witnessed(_))), "the checkpoint comes first");
+            match messages.blocking_recv() {
+                Some(ToTsu::Grant(lease)) => (lease, judgements(&log)),
+                other => panic!("no grant: {other:?}"),
+            }
         });
         let answer = bench.answer(nonce, 1_010, 20);
         drop(bench);
@@ -218,7 +234,7 @@ async fn a_grant_is_on_record_with_its_verdict_before_it_is_sent() {
 async fn an_ending_is_on_record_with_the_sample_that_gave_it_away() {
     let log = TestLog::new();
     let evidence = log.open();
-    let mut bench = Bench::ready(&log, evidence.recorder());
+    let mut bench = Bench::ready(&log, &evidence);
     bench.answered(1_010, 0);
     bench.tick(2_000);
     let answer = bench.answered(2_010, 300);
@@ -236,7 +252,7 @@ async fn an_ending_is_on_record_with_the_sample_that_gave_it_away() {
 async fn rounds_are_on_record_once_a_poll_and_when_utc_comes() {
     let log = TestLog::new();
     let evidence = log.open();
-    let mut bench = Bench::new(&log, evidence.recorder());
+    let mut bench = Bench::new(&log, &evidence);
     // Five sources, each polled once a second, for ten seconds.
     for turn in 0..50_u8 {
         bench.polled(usize::from(turn % 5), i64::from(turn) * 200);
@@ -257,8 +273,7 @@ async fn rounds_are_on_record_once_a_poll_and_when_utc_comes() {
 async fn without_a_log_nothing_is_granted_and_the_tsu_is_latched() {
     let log = TestLog::new();
     let evidence = log.open();
-    let recorder = evidence.recorder();
-    let mut bench = Bench::ready(&log, recorder);
+    let mut bench = Bench::ready(&log, &evidence);
     bench.answered(1_010, 0);
     assert_eq!(grants(&bench.sent()), 1);
     bench.tick(2_000);
@@ -275,7 +290,7 @@ async fn without_a_log_nothing_is_granted_and_the_tsu_is_latched() {
 async fn a_lease_is_not_renewed_while_the_log_is_full() {
     let log = TestLog::new();
     let full = log.open_full();
-    let mut bench = Bench::ready(&log, full.recorder());
+    let mut bench = Bench::ready(&log, &full);
     bench.answered(1_010, 0);
     let sent = bench.sent();
     assert_eq!((grants(&sent), revoked(&sent)), (0, None));
@@ -286,7 +301,7 @@ async fn a_lease_is_not_renewed_while_the_log_is_full() {
 async fn a_grant_that_finds_no_room_is_not_sent() {
     let log = TestLog::new();
     let roomy = log.open();
-    let mut bench = Bench::ready(&log, roomy.recorder());
+    let mut bench = Bench::ready(&log, &roomy);
     bench.answered(1_010, 0);
     assert!(close(roomy));
     let sent = bench.sent();
@@ -298,7 +313,7 @@ async fn a_grant_that_finds_no_room_is_not_sent() {
     bench.engine.records = Records::new(full.recorder());
     let record = bench.ward().record().clone();
     let failure = bench.engine.act(0, &sample(1_030), Action::Grant(CONN, record, terms));
-    assert!(matches!(failure, Some(Event::PersistFailed)), "{failure:?}");
+    assert!(matches!(failure[..], [Event::PersistFailed]), "{failure:?}");
     assert_eq!(grants(&bench.sent()), 0);
 }
 
@@ -306,9 +321,8 @@ async fn a_grant_that_finds_no_room_is_not_sent() {
 async fn a_running_engine_revokes_as_soon_as_it_learns_that_the_log_is_lost() {
     let log = TestLog::new();
     let evidence = log.open();
-    let recorder = evidence.recorder();
+    let Bench { engine, feed, outgoing, mut messages, .. } = Bench::new(&log, &evidence);
     assert!(close(evidence));
-    let Bench { engine, feed, outgoing, mut messages } = Bench::new(&log, recorder);
     let stop = CancellationToken::new();
     let running = tokio::spawn(engine.run(stop.clone()));
     let connected = Bench::connected_by(&outgoing);

@@ -11,6 +11,7 @@
 //! | [`checkpoint`] | what a log states of its tree |
 //! | [`cosignature`] | what a witness states of a checkpoint |
 //! | [`witness`] | the state machine that decides whether to cosign |
+//! | [`offers`] | a log's side of the exchange with its witness |
 //! | [`exchange`] | what a log sends its witness, and what it exports for a leaf |
 //! | [`leaf`] | what is recorded, in canonical DER |
 
@@ -24,6 +25,7 @@ pub mod exchange;
 pub mod leaf;
 pub mod merkle;
 pub mod note;
+pub mod offers;
 pub mod proof;
 pub mod witness;
 

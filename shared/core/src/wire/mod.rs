@@ -6,12 +6,13 @@
 
 pub(crate) mod asn1;
 
+use crate::evidence::TreeHead;
 use crate::id::{BootId, Incarnation, LeaseSeq, Nonce, TsuId};
 use crate::lease::{EndingCause, LeaseTerms, SignedLease};
 use crate::sample::Sample;
 
 /// The version of this protocol. Both ends must speak the same one.
-pub const PROTOCOL_VERSION: u8 = 1;
+pub const PROTOCOL_VERSION: u8 = 2;
 
 /// The largest message, in bytes of DER without the length in front.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
@@ -29,6 +30,8 @@ pub enum ToMonitor {
     Answer(ProbeAnswer),
     /// The lease named by a revocation, and every earlier one, is dead here.
     Revoked(LeaseSeq),
+    /// The TSU cosigns the monitor's checkpoint: a line of a signed note.
+    Cosigned(String),
 }
 
 /// The TSU introduces itself.
@@ -42,6 +45,8 @@ pub struct Hello {
     pub incarnation: Incarnation,
     /// The boot of box A.
     pub boot_id: BootId,
+    /// The newest tree of the monitor's log that the TSU has vouched for.
+    pub held: TreeHead,
 }
 
 /// A reading of the TSU's clock, taken after the probe was fully received.
@@ -53,6 +58,10 @@ pub struct ProbeAnswer {
     pub sample: Sample,
     /// A lease that the TSU ended by itself since it last said so.
     pub ended: Option<LeaseEnded>,
+    /// The newest checkpoint of the TSU's log, as
+    /// [`AddCheckpoint`](crate::evidence::exchange::AddCheckpoint) writes it. Absent before the
+    /// monitor has said, in its welcome, what it holds.
+    pub checkpoint: Option<Vec<u8>>,
 }
 
 /// The TSU ended a lease by itself.
@@ -67,8 +76,9 @@ pub struct LeaseEnded {
 /// What the monitor says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToTsu {
-    /// The TSU is admitted; probes follow.
-    Welcome,
+    /// The TSU is admitted; probes follow. Names the newest tree of the TSU's log that the monitor
+    /// has vouched for.
+    Welcome(TreeHead),
     /// The TSU is not admitted; the monitor closes the connection. It may call again.
     Refused(RefusedWhy),
     /// A challenge: read your clock now.
@@ -82,6 +92,19 @@ pub enum ToTsu {
         /// Why.
         cause: EndingCause,
     },
+    /// The monitor cosigns the checkpoint of the last answer, and offers its own. It comes before
+    /// the grant on that answer.
+    Witnessed(Witnessed),
+}
+
+/// Both halves of one exchange of checkpoints, as the monitor sends them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witnessed {
+    /// The cosignature: a line of a signed note.
+    pub cosignature: String,
+    /// The newest checkpoint of the monitor's log, as
+    /// [`AddCheckpoint`](crate::evidence::exchange::AddCheckpoint) writes it.
+    pub checkpoint: Vec<u8>,
 }
 
 /// Why the monitor does not admit a TSU.

@@ -1,4 +1,6 @@
 use super::*;
+use crate::evidence::TreeSize;
+use crate::evidence::merkle::Hash;
 use crate::id::ChannelBinding;
 use crate::time::{Bound, Ppb, RawInstant, Span, Timestamp};
 use proptest::prelude::*;
@@ -22,23 +24,34 @@ fn ended() -> impl Strategy<Value = LeaseEnded> {
         .prop_map(|(n, cause)| LeaseEnded { sequence: LeaseSeq::new(n), cause })
 }
 
+fn tree() -> impl Strategy<Value = TreeHead> {
+    any::<(u64, [u8; 32])>().prop_map(|(size, root)| TreeHead {
+        size: TreeSize::new(size),
+        root: Hash::from_bytes(root),
+    })
+}
+
 fn to_monitor() -> impl Strategy<Value = ToMonitor> {
     prop_oneof![
-        any::<(u8, [u8; 16], [u8; 16])>().prop_map(|(version, incarnation, boot)| {
-            ToMonitor::Hello(Hello {
-                version,
-                tsu: tsu(),
-                incarnation: Incarnation::from_bytes(incarnation),
-                boot_id: BootId::from_bytes(boot),
-            })
-        }),
-        (any::<[u8; 32]>(), sample(), prop::option::of(ended())).prop_map(
-            |(nonce, sample, ended)| ToMonitor::Answer(ProbeAnswer {
+        (any::<(u8, [u8; 16], [u8; 16])>(), tree()).prop_map(
+            |((version, incarnation, boot), held)| {
+                ToMonitor::Hello(Hello {
+                    version,
+                    tsu: tsu(),
+                    incarnation: Incarnation::from_bytes(incarnation),
+                    boot_id: BootId::from_bytes(boot),
+                    held,
+                })
+            }
+        ),
+        (any::<[u8; 32]>(), sample(), prop::option::of(ended()), any::<Option<Vec<u8>>>())
+            .prop_map(|(nonce, sample, ended, checkpoint)| ToMonitor::Answer(ProbeAnswer {
                 nonce: Nonce::from_bytes(nonce),
                 sample,
-                ended
-            })
-        ),
+                ended,
+                checkpoint,
+            })),
+        any::<String>().prop_map(ToMonitor::Cosigned),
         any::<u64>().prop_map(|n| ToMonitor::Revoked(LeaseSeq::new(n))),
     ]
 }
@@ -46,7 +59,10 @@ fn to_monitor() -> impl Strategy<Value = ToMonitor> {
 fn to_tsu() -> impl Strategy<Value = ToTsu> {
     use RefusedWhy::{Busy, Identity, Version, Wait};
     prop_oneof![
-        Just(ToTsu::Welcome),
+        tree().prop_map(ToTsu::Welcome),
+        any::<(String, Vec<u8>)>().prop_map(|(cosignature, checkpoint)| {
+            ToTsu::Witnessed(Witnessed { cosignature, checkpoint })
+        }),
         prop::sample::select(vec![Version, Identity, Wait, Busy]).prop_map(ToTsu::Refused),
         any::<[u8; 32]>().prop_map(|nonce| ToTsu::Probe(Nonce::from_bytes(nonce))),
         any::<(Vec<u8>, Vec<u8>)>().prop_map(|(terms_der, signature)| {
@@ -121,14 +137,16 @@ fn the_documented_bytes_are_what_is_sent() {
     assert_eq!(encode_to_tsu(&revoke), [0xa4, 7, 2, 2, 1, 0x2c, 2, 1, 3]);
     assert_eq!(encode_to_monitor(&ToMonitor::Revoked(LeaseSeq::new(300))), [0x82, 2, 1, 0x2c]);
     let hello = encode_to_monitor(&ToMonitor::Hello(Hello {
-        version: 1,
+        version: 2,
         tsu: tsu(),
         incarnation: Incarnation::from_bytes([0x11; 16]),
         boot_id: BootId::from_bytes([0x22; 16]),
+        held: TreeHead { size: TreeSize::new(300), root: Hash::from_bytes([0x33; 32]) },
     }));
-    let head = [0xa0, 0x2e, 2, 1, 1, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
+    let head = [0xa0, 0x56, 2, 1, 2, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
     assert_eq!(hello[..head.len()], head);
-    assert_eq!(hello.len(), 48);
+    assert_eq!(hello.len(), 88);
+    assert_eq!(hello[48..56], [0x30, 0x26, 2, 2, 1, 0x2c, 4, 0x20]);
 }
 
 #[test]

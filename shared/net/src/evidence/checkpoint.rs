@@ -10,10 +10,10 @@ use super::layout::Layout;
 /// What begins the line before each note in the history.
 const MARK: &str = "note ";
 
-/// Keeps the newest signed note, and the history of all of them.
+/// Keeps the newest signed note, and a history.
 ///
-/// `checkpoint` holds the newest note and nothing else. `checkpoint.history` holds every note in
-/// order: an empty line, `note LENGTH CHECKSUM` with the length in bytes in decimal and CRC-32
+/// `checkpoint` holds the newest note and nothing else. `checkpoint.history` holds the notes that
+/// were stored there, in order: an empty line, `note LENGTH CHECKSUM` with the length in bytes in decimal and CRC-32
 /// (IEEE 802.3) in 8 hexadecimal digits, and the note as it is. A note that a crash cut short
 /// stays there and is skipped when the history is read.
 pub struct Checkpoints {
@@ -38,6 +38,15 @@ impl Checkpoints {
         let mut bytes = line.into_bytes();
         bytes.extend_from_slice(note);
         self.files.extend(&self.layout.history(), &bytes)?;
+        self.files.replace(&self.layout.checkpoint(), note)
+    }
+
+    /// Makes `note` the newest, without a place in the history. Durable when it returns. Blocks on
+    /// the disk.
+    ///
+    /// # Errors
+    /// The file system's; then the one before is still there.
+    pub fn renew(&self, note: &[u8]) -> io::Result<()> {
         self.files.replace(&self.layout.checkpoint(), note)
     }
 

@@ -10,7 +10,10 @@ mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use chronolease_net::evidence::Disk;
+use chronolease_net::exchange::{self, PeerTrouble};
 use chronolease_net::recorder::{self, RecorderError};
 use chronolease_sys::{Clocks, ClocksError};
 
@@ -57,6 +60,9 @@ pub enum InitError {
     /// The evidence logs cannot be made.
     #[error(transparent)]
     Evidence(#[from] RecorderError),
+    /// What is known of the other box's log cannot be written.
+    #[error(transparent)]
+    Peer(#[from] PeerTrouble),
     /// The clock is outside the years that a certificate can name.
     #[error("the clock says {unix_s} s since 1970, which no certificate can name")]
     NoDate {
@@ -85,11 +91,14 @@ pub fn init(dir: &Path, ports: Ports, accuracy: Accuracy) -> Result<Layout, Init
     files::create_private_dir(&layout.monitor_state())?;
     files::write_secret(&layout.ward_record(), NEW_WARD)?;
     files::create_private_dir(&layout.tsu_state())?;
-    for (state, origin) in [
-        (layout.tsu_state(), profile::TSU_ORIGIN),
-        (layout.monitor_state(), profile::MONITOR_ORIGIN),
+    for (state, key, own, peer) in [
+        (layout.tsu_state(), "tsu", profile::TSU_ORIGIN, profile::MONITOR_ORIGIN),
+        (layout.monitor_state(), "monitor", profile::MONITOR_ORIGIN, profile::TSU_ORIGIN),
     ] {
-        recorder::commission(&profile::evidence(state.join("evidence"), origin), clocks)?;
+        let key_file = layout.file(&format!("pki/evidence/{key}.key"));
+        let config = profile::evidence(state.join("evidence"), own, key_file);
+        recorder::commission(&config, clocks)?;
+        exchange::commission(Arc::new(Disk), &config.dir, &profile::log_name(peer))?;
     }
     Ok(layout)
 }

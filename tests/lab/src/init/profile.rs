@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chronolease_core::evidence::note::KeyName;
 use chronolease_net::recorder::EvidenceConfig;
 
 use super::accuracy::Accuracy;
@@ -20,10 +21,15 @@ pub(super) const MONITOR_ORIGIN: &str = "lab.chronolease.example/monitor-1";
 const SEGMENT_MIB: u64 = 8;
 
 /// The evidence log in `dir`, as the configuration files describe it.
-pub(super) fn evidence(dir: PathBuf, origin: &str) -> EvidenceConfig {
+pub(super) fn evidence(dir: PathBuf, origin: &str, key_file: PathBuf) -> EvidenceConfig {
     let mib = 1 << 20;
     let (segment_bytes, reserve_bytes) = (SEGMENT_MIB * mib, mib);
-    EvidenceConfig { dir, origin: origin.to_owned(), segment_bytes, reserve_bytes }
+    EvidenceConfig { dir, origin: log_name(origin), key_file, segment_bytes, reserve_bytes }
+}
+
+/// One of the names above, as a log bears it.
+pub(super) fn log_name(origin: &str) -> KeyName {
+    KeyName::new(origin).expect("the lab's own names are fair")
 }
 
 /// The sources and their control listener.
@@ -87,8 +93,9 @@ certificate_file = "pki/tsu.pem"
 chain_files = []
 slots = 2
 
-# The evidence log: what every token leaves behind.
+# The evidence log: what every token leaves behind. The key signs its checkpoints.
 [evidence]
+key_file = "pki/evidence/tsu.key"
 dir = "state/tsu/evidence"
 origin = "{TSU_ORIGIN}"
 segment_mib = {SEGMENT_MIB}
@@ -101,6 +108,7 @@ certificate_file = "pki/nodes/tsu.pem"
 key_file = "pki/nodes/tsu.key"
 monitor_spki_sha256 = ["{monitor_pin}"]
 monitor_evidence_key_file = "pki/evidence/monitor.pub"
+monitor_evidence_origin = "{MONITOR_ORIGIN}"
 
 # Metrics and health.
 [metrics]
@@ -143,6 +151,8 @@ rearm = "automatic"
 id = "tsu-1"
 spki_sha256 = ["{tsu_pin}"]
 policy = "{POLICY}"
+evidence_key_file = "pki/evidence/tsu.pub"
+evidence_origin = "{TSU_ORIGIN}"
 "#,
         grant_within = accuracy.grant_within(),
         revoke_beyond = accuracy.revoke_beyond(),
@@ -178,7 +188,7 @@ listen = "{link}"
 certificate_file = "pki/nodes/monitor.pem"
 key_file = "pki/nodes/monitor.key"
 
-# The key that signs leases, and the evidence log.
+# The evidence log. The key signs its checkpoints, and leases.
 [evidence]
 key_file = "pki/evidence/monitor.key"
 dir = "state/monitor/evidence"

@@ -76,8 +76,11 @@ fn every_promised_file_is_there() {
         ]);
     }
     expected.insert("state/monitor/tsu-1.ward".into());
-    for state in ["tsu", "monitor"] {
-        for file in ["lock", "segment/0000000000000000.seg"] {
+    for (state, peer) in [("tsu", "monitor-1"), ("monitor", "tsu-1")] {
+        let known = format!("peer/lab.chronolease.example%2F{peer}.state");
+        for file in
+            ["lock", "segment/0000000000000000.seg", &format!("{known}.0"), &format!("{known}.1")]
+        {
             expected.insert(format!("state/{state}/evidence/{file}").into());
         }
     }

@@ -47,6 +47,7 @@ fn holding() -> Holder {
     let mut holder = Holder::new(terms());
     holder.connected(CHANNEL);
     holder.probed(&sample(0, 0), NONCE);
+    holder.vouched();
     holder.granted(lease(1, sample(0, 0))).expect("a fair lease");
     holder
 }
@@ -64,6 +65,7 @@ fn a_lease_for_anyone_else_is_refused() {
         let mut holder = Holder::new(terms());
         holder.connected(CHANNEL);
         holder.probed(&sample(0, 0), NONCE);
+        holder.vouched();
         holder
     };
     let good = || lease(1, sample(0, 0));
@@ -112,6 +114,7 @@ fn a_step_ends_the_lease_for_good_and_is_reported_until_the_next() {
     for ms in [30, 1_030] {
         assert_eq!(holder.probed(&sample(ms, 0), NONCE).ended, Some(ended));
     }
+    holder.vouched();
     holder.granted(lease(2, sample(1_030, 0))).expect("a new lease");
     assert_eq!(holder.probed(&sample(2_030, 0), NONCE).ended, None);
 }
@@ -120,6 +123,7 @@ fn a_step_ends_the_lease_for_good_and_is_reported_until_the_next() {
 fn a_grant_on_its_way_while_the_guard_trips_is_refused() {
     let mut holder = holding();
     holder.probed(&sample(1_000, 0), NONCE);
+    holder.vouched();
     assert!(holder.judge(&sample(1_001, 700)).is_err());
     let late = holder.granted(lease(2, sample(1_000, 0)));
     assert_eq!(late, Err(GrantRefused::OtherSample));
@@ -175,6 +179,7 @@ fn a_lease_on_a_paused_sample_is_refused() {
     let mut wide = sample(0, 0);
     wide.raw_after = RawInstant::from_nanos(400 * MS);
     holder.probed(&wide, NONCE);
+    holder.vouched();
     let limit = terms().limits.bracket;
     assert_eq!(holder.granted(lease(1, wide)), Err(GrantRefused::WideSample(limit)));
 }
@@ -185,6 +190,7 @@ fn the_worse_of_both_boxes_oscillators_counts() {
     let mut holder = Holder::new(poor);
     holder.connected(CHANNEL);
     holder.probed(&sample(0, 0), NONCE);
+    holder.vouched();
     assert!(matches!(holder.granted(lease(1, sample(0, 0))), Err(GrantRefused::Budget(_))));
 }
 
@@ -202,6 +208,35 @@ fn a_lease_at_or_below_a_revocation_is_refused() {
     let mut holder = holding();
     holder.revoked(LeaseSeq::new(2));
     holder.probed(&sample(1_000, 0), NONCE);
+    holder.vouched();
     let dead = holder.granted(lease(2, sample(1_000, 0)));
     assert!(matches!(dead, Err(GrantRefused::NotNewer { .. })), "{dead:?}");
+}
+
+#[test]
+fn nothing_is_taken_before_the_monitors_log_is_vouched_for() {
+    let mut holder = holding();
+    holder.probed(&sample(1_000, 0), NONCE);
+    let offered = lease(2, sample(1_000, 0));
+    assert_eq!(holder.granted(offered.clone()), Err(GrantRefused::LogNotVouched));
+    holder.vouched();
+    assert!(holder.granted(offered).is_ok());
+    // Vouched for once is not vouched for at the next answer.
+    holder.probed(&sample(2_000, 0), NONCE);
+    let next = lease(3, sample(2_000, 0));
+    assert_eq!(holder.granted(next), Err(GrantRefused::LogNotVouched));
+}
+
+#[test]
+fn a_broken_log_ends_the_lease_and_what_it_covers_stays_inside() {
+    for cause in [EndingCause::Rollback, EndingCause::Fork] {
+        let mut holder = holding();
+        holder.log_broken(cause);
+        assert_eq!(holder.judge(&sample(10, 0)), Err(Refusal::NoLease));
+        assert!(holder.permit(LeaseSeq::new(1)).is_none());
+        let ended = LeaseEnded { sequence: LeaseSeq::new(1), cause };
+        assert_eq!(holder.probed(&sample(20, 0), NONCE).ended, Some(ended));
+        let refused = holder.granted(lease(2, sample(20, 0)));
+        assert_eq!(refused, Err(GrantRefused::LogNotVouched));
+    }
 }

@@ -5,9 +5,9 @@ use chronolease_core::evidence::leaf::{self, Intent};
 use chronolease_core::id::{ChannelBinding, LeaseSeq, Nonce, Serial};
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
 use chronolease_core::token::{Releasable, Signed, Witnessed};
-use chronolease_core::wire::{LeaseEnded, RefusedWhy, ToMonitor};
+use chronolease_core::wire::{LeaseEnded, RefusedWhy};
 
-use crate::core::holder::GrantRefused;
+use crate::core::holder::{Answer, GrantRefused};
 use crate::core::rfc3161::{NotUsable, Rejection, Request};
 
 /// What a token will say, besides its time.
@@ -57,6 +57,10 @@ pub enum Event {
     Probed(Nonce),
     /// The monitor granted a lease: as it came, and its terms once the signature was verified.
     Granted(SignedLease, LeaseTerms),
+    /// The monitor's log was vouched for since the last answer.
+    Vouched,
+    /// One of the two logs does not continue what the other box vouched for.
+    LogBroken(EndingCause),
     /// The monitor revoked every lease up to this one.
     Revoked(LeaseSeq, EndingCause),
     /// A client asks for a token.
@@ -78,11 +82,20 @@ pub enum Event {
     Tick,
 }
 
+/// What the monitor is to hear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToLink {
+    /// The answer to a probe; the link adds the log's checkpoint.
+    Answer(Answer),
+    /// Every lease up to this one is dead here.
+    Revoked(LeaseSeq),
+}
+
 /// What to do, in this order.
 #[derive(Debug)]
 pub enum Action {
     /// Send a message to the monitor.
-    Send(ToMonitor),
+    Send(ToLink),
     /// Make this lease durable, then report [`Event::LeaseLogged`].
     LogLease(LeaseSeq, SignedLease),
     /// Make these intents durable, then report [`Event::Logged`] for the lane.

@@ -20,12 +20,12 @@ use chronolease_core::id::LeaseSeq;
 use chronolease_core::lease::SignedLease;
 use chronolease_core::sample::Sample;
 use chronolease_core::token::{Draft, Judged};
-use chronolease_core::wire::ToMonitor;
 
 use super::holder::{Holder, Terms};
 use super::rfc3161::{FailInfo, Rejection, Request, SerialSource, TokenBuilder};
 pub use events::{
-    Action, Content, Event, Finished, LaneId, NoLeaseWhy, NotRecorded, Note, RequestId, Unsigned,
+    Action, Content, Event, Finished, LaneId, NoLeaseWhy, NotRecorded, Note, RequestId, ToLink,
+    Unsigned,
 };
 use stages::Unlogged;
 
@@ -136,8 +136,10 @@ impl Issuer {
             Event::Refused(reason) => out.push(Action::Note(Note::NotAdmitted(reason))),
             Event::Probed(nonce) => {
                 let answer = self.holder.probed(now, nonce);
-                out.push(Action::Send(ToMonitor::Answer(answer)));
+                out.push(Action::Send(ToLink::Answer(answer)));
             }
+            Event::Vouched => self.holder.vouched(),
+            Event::LogBroken(cause) => self.holder.log_broken(cause),
             Event::Granted(signed, lease) => match self.holder.granted(lease) {
                 Ok(sequence) => {
                     self.lease_record = Some(LeaseRecord { sequence, signed, stands: Stands::Due });
@@ -147,7 +149,7 @@ impl Issuer {
             },
             Event::Revoked(up_to, cause) => {
                 self.holder.revoked(up_to);
-                out.push(Action::Send(ToMonitor::Revoked(up_to)));
+                out.push(Action::Send(ToLink::Revoked(up_to)));
                 return Some(NoLeaseWhy::Revoked(up_to, cause));
             }
             Event::Requested { id, request, randomness } => {

@@ -8,7 +8,7 @@ use chronolease_core::evidence::leaf::Intent;
 use chronolease_core::id::Nonce;
 use chronolease_core::lease::EndingCause;
 use chronolease_core::token::Witnessed;
-use chronolease_core::wire::{LeaseEnded, ToMonitor};
+use chronolease_core::wire::LeaseEnded;
 
 /// A time within the throw-away certificate.
 fn sample(ms: i64, error_ms: i64) -> Sample {
@@ -56,6 +56,7 @@ impl Bench {
 
     fn grant(&mut self, sequence: u64, now: &Sample) {
         self.handle(now, Event::Probed(Nonce::from_bytes([6; 32])));
+        self.handle(now, Event::Vouched);
         self.handle(now, Event::Granted(signed(), lease(sequence, *now)));
         assert!(self.issuer.holds_lease(), "{:?}", self.out);
         let notes = std::mem::take(&mut self.out);
@@ -203,7 +204,7 @@ fn nothing_judged_before_a_revocation_is_released_after_it() {
     let (lane, batch) = bench.batch();
     bench.handle(&sample(11, 0), Event::Revoked(LeaseSeq::new(1), EndingCause::NoConsensus));
     let acked =
-        |a: &Action| matches!(a, Action::Send(ToMonitor::Revoked(up_to)) if up_to.as_u64() == 1);
+        |a: &Action| matches!(a, Action::Send(ToLink::Revoked(up_to)) if up_to.as_u64() == 1);
     assert!(bench.out.iter().any(acked), "{:?}", bench.out);
     let finished = bench.sign(batch);
     // Not even when a newer lease came meanwhile.
@@ -327,7 +328,7 @@ fn a_poisoned_log_ends_the_lease_and_is_reported() {
     assert!(!bench.issuer.holds_lease());
     bench.handle(&sample(12, 0), Event::Probed(Nonce::from_bytes([8; 32])));
     let ended = bench.out.iter().find_map(|action| match action {
-        Action::Send(ToMonitor::Answer(answer)) => answer.ended,
+        Action::Send(ToLink::Answer(answer)) => answer.ended,
         _ => None,
     });
     assert_eq!(ended.map(|ended| ended.cause), Some(EndingCause::EvidencePoisoned));
@@ -365,6 +366,7 @@ fn nothing_is_issued_under_a_lease_that_is_not_on_record() {
     let mut bench = Bench::new(1);
     bench.handle(&sample(0, 0), Event::Connected(CHANNEL));
     bench.handle(&sample(0, 0), Event::Probed(Nonce::from_bytes([6; 32])));
+    bench.handle(&sample(0, 0), Event::Vouched);
     bench.handle(&sample(0, 0), Event::Granted(signed(), lease(1, sample(0, 0))));
     assert!(logs_lease(&bench.out));
     let id = bench.request(&sample(1, 0));
@@ -387,6 +389,7 @@ fn a_disk_that_hangs_does_not_hide_that_the_lease_ran_out() {
     let mut unrecorded = Bench::new(1);
     unrecorded.handle(&sample(0, 0), Event::Connected(CHANNEL));
     unrecorded.handle(&sample(0, 0), Event::Probed(Nonce::from_bytes([6; 32])));
+    unrecorded.handle(&sample(0, 0), Event::Vouched);
     unrecorded.handle(&sample(0, 0), Event::Granted(signed(), lease(1, sample(0, 0))));
     let mut busy = Bench::leased(1);
     busy.request(&sample(1, 0));

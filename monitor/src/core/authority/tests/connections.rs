@@ -1,6 +1,7 @@
 //! Who is admitted, and what a probe is worth.
 
 use super::*;
+use chronolease_core::evidence::TreeHead;
 
 #[test]
 fn a_cut_link_leaves_the_lease_to_run_out() {
@@ -79,7 +80,7 @@ fn a_silent_first_connection_is_superseded() {
     assert_eq!(bench.grant(), None, "a challenger is granted nothing");
     bench.pass(1_000);
     assert!(bench.out.contains(&Action::Close(ConnId(1))));
-    assert!(bench.out.contains(&Action::Send(ConnId(2), ToTsu::Welcome)));
+    assert!(bench.out.contains(&Action::Admit(ConnId(2))));
     let nonce = bench.probe_sent(2).expect("probed at once");
     bench.answer(2, nonce, 0, None);
     assert!(bench.grant().is_some());
@@ -182,6 +183,7 @@ fn a_stranger_to_the_protocol_ends_no_lease() {
             tsu: TsuId::new("tsu-1").unwrap(),
             incarnation: Incarnation::from_bytes([B; 16]),
             boot_id: BootId::from_bytes([1; 16]),
+            held: TreeHead::empty(),
         },
         channel: ChannelBinding::from_bytes([2; 32]),
     });

@@ -25,7 +25,7 @@ pub(super) struct Leaf {
     event: Event,
 }
 
-/// The tags from 12 on are reserved; see [`event::Event`].
+/// The tags 12 to 17 are reserved; see [`event::Event`].
 #[derive(AsnType, Encode, Decode)]
 #[rasn(choice)]
 enum Event {
@@ -53,6 +53,10 @@ enum Event {
     TornTail(TornTail),
     #[rasn(tag(11))]
     NewEpoch(NewEpoch),
+    #[rasn(tag(18))]
+    PeerBroken(PeerBroken),
+    #[rasn(tag(19))]
+    PeerEpoch(PeerEpoch),
 }
 
 /// `Started ::= SEQUENCE { role, version, build, incarnation [0] OPTIONAL, configDigest }`
@@ -191,12 +195,32 @@ struct NewEpoch {
     reason: Utf8String,
 }
 
+/// `PeerBroken ::= SEQUENCE { cause, known, offered }`
+#[derive(AsnType, Encode, Decode)]
+struct PeerBroken {
+    cause: u8,
+    known: OctetString,
+    offered: OctetString,
+}
+
+/// `PeerEpoch ::= SEQUENCE { sealed, origin, reason }`
+#[derive(AsnType, Encode, Decode)]
+struct PeerEpoch {
+    sealed: OctetString,
+    origin: Utf8String,
+    reason: Utf8String,
+}
+
 fn hash(bytes: &Bytes32) -> Hash {
     Hash::from_bytes(**bytes)
 }
 
 fn bytes(hash: &Hash) -> Bytes32 {
     Bytes32::new(*hash.as_bytes())
+}
+
+fn key_name(name: &str) -> Result<KeyName, WireError> {
+    KeyName::new(name).ok_or(WireError::Range("origin"))
 }
 
 /// Counts of laboratories; there are never more than a configuration can name.

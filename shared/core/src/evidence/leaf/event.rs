@@ -10,6 +10,7 @@ use crate::time::{GenTime, RawInstant};
 use super::super::TreeSize;
 use super::super::checkpoint::Checkpoint;
 use super::super::merkle::Hash;
+use super::super::note::KeyName;
 
 /// What happened. The tags 12 to 17 of the grammar are reserved for kinds to come: the life cycle
 /// of keys and certificates, transitions of alarms, operators' actions, anchors outside the pair,
@@ -41,6 +42,10 @@ pub enum Event {
     TornTail(TornTail),
     /// The first leaf of a log that succeeds another.
     NewEpoch(NewEpoch),
+    /// The other box's log is no continuation of what this box has vouched for.
+    PeerBroken(PeerBroken),
+    /// From here on this box vouches for another log of its peer.
+    PeerEpoch(PeerEpoch),
 }
 
 /// Which of the two boxes.
@@ -204,6 +209,29 @@ pub struct NewEpoch {
     /// The last checkpoint of the sealed log.
     pub sealed: Checkpoint,
     /// Why it was sealed, in an operator's words.
+    pub reason: String,
+}
+
+/// The peer signed two checkpoints of which one does not continue the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerBroken {
+    /// What it shows: a rollback or a fork.
+    pub cause: EndingCause,
+    /// The newest checkpoint that this box has vouched for: the bytes of the note.
+    pub known: Vec<u8>,
+    /// The checkpoint that does not fit: the bytes of the note.
+    pub offered: Vec<u8>,
+}
+
+/// Two persons agreed to go on with another log of the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerEpoch {
+    /// The newest checkpoint of the old log that this box has vouched for: the bytes of the note,
+    /// none when there never was one.
+    pub sealed: Vec<u8>,
+    /// The new log.
+    pub origin: KeyName,
+    /// Why, in an operator's words.
     pub reason: String,
 }
 

@@ -10,8 +10,8 @@ use crate::sample::Sample;
 use crate::wire::WireError;
 
 pub use event::{
-    Assessment, BoxRole, Ended, Event, Imprint, Intent, IssuedToken, NewEpoch, Probed, Round,
-    SourceReading, SourceState, Started, TornTail,
+    Assessment, BoxRole, Ended, Event, Imprint, Intent, IssuedToken, NewEpoch, PeerBroken,
+    PeerEpoch, Probed, Round, SourceReading, SourceState, Started, TornTail,
 };
 
 /// The version of the leaf format.

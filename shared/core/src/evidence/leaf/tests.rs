@@ -136,6 +136,12 @@ fn the_rest() -> impl Strategy<Value = Event> {
             let (origin, size) = (name("tsa.example/a/1"), TreeSize::new(size));
             Event::NewEpoch(NewEpoch { sealed: Checkpoint { origin, size, root }, reason })
         }),
+        (prop::sample::select(EndingCause::ALL), any::<(Vec<u8>, Vec<u8>)>()).prop_map(
+            |(cause, (known, offered))| Event::PeerBroken(PeerBroken { cause, known, offered })
+        ),
+        any::<(Vec<u8>, String)>().prop_map(|(sealed, reason)| {
+            Event::PeerEpoch(PeerEpoch { sealed, origin: name("tsa.example/a/2"), reason })
+        }),
     ]
 }
 

@@ -34,6 +34,16 @@ impl From<&event::Event> for Event {
                 root: bytes(&epoch.sealed.root),
                 reason: epoch.reason.clone(),
             }),
+            event::Event::PeerBroken(broken) => Self::PeerBroken(PeerBroken {
+                cause: broken.cause.code(),
+                known: OctetString::from(broken.known.clone()),
+                offered: OctetString::from(broken.offered.clone()),
+            }),
+            event::Event::PeerEpoch(epoch) => Self::PeerEpoch(PeerEpoch {
+                sealed: OctetString::from(epoch.sealed.clone()),
+                origin: epoch.origin.to_string(),
+                reason: epoch.reason.clone(),
+            }),
         }
     }
 }
@@ -66,10 +76,20 @@ impl TryFrom<Event> for event::Event {
             }),
             Event::NewEpoch(epoch) => Self::NewEpoch(event::NewEpoch {
                 sealed: Checkpoint {
-                    origin: KeyName::new(&epoch.origin).ok_or(WireError::Range("origin"))?,
+                    origin: key_name(&epoch.origin)?,
                     size: TreeSize::new(epoch.size),
                     root: hash(&epoch.root),
                 },
+                reason: epoch.reason,
+            }),
+            Event::PeerBroken(broken) => Self::PeerBroken(event::PeerBroken {
+                cause: cause(broken.cause)?,
+                known: broken.known.to_vec(),
+                offered: broken.offered.to_vec(),
+            }),
+            Event::PeerEpoch(epoch) => Self::PeerEpoch(event::PeerEpoch {
+                sealed: epoch.sealed.to_vec(),
+                origin: key_name(&epoch.origin)?,
                 reason: epoch.reason,
             }),
         })

@@ -126,6 +126,22 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 reason: "peer's disk replaced".to_owned(),
             }),
         ),
+        (
+            "peerBroken",
+            Event::PeerBroken(PeerBroken {
+                cause: EndingCause::Rollback,
+                known: peer_note(),
+                offered: peer_note(),
+            }),
+        ),
+        (
+            "peerEpoch",
+            Event::PeerEpoch(PeerEpoch {
+                sealed: peer_note(),
+                origin: name("tsa.example/a/2"),
+                reason: "peer's disk replaced".to_owned(),
+            }),
+        ),
     ];
     events.map(|(kind, event)| (kind, Leaf { made: sample(79_000_000), event })).into()
 }

@@ -1,0 +1,139 @@
+//! A log's side of the exchange with one witness: what it offers, and what comes back.
+//!
+//! Both boxes have one for each peer. When a connection stands, the peer says what it holds; from
+//! then on each offer proves that it continues the one before. A connection keeps its order, so an
+//! offer need not wait for the answer to the last one.
+
+use std::collections::VecDeque;
+
+use super::cosignature::Cosignature;
+use super::exchange::AddCheckpoint;
+use super::note::{CosignerKey, LogKey, Note, NoteError, NoteSignature};
+use super::proof::{self, Nodes, ProofError, prove_consistency};
+use super::{TreeHead, TreeSize, checkpoint::Checkpoint};
+
+/// How many offers may be without an answer; of older ones the cosignature is not kept.
+const OPEN_MAX: usize = 8;
+
+/// The offers to one witness.
+#[derive(Clone, Debug)]
+pub struct Offers {
+    key: LogKey,
+    witness: CosignerKey,
+    /// What the witness holds once it has taken all that was offered.
+    held: TreeHead,
+    open: VecDeque<Note>,
+}
+
+/// The witness vouched for a tree that this log does not continue: leaves were lost or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The log is shorter than what its witness holds.
+    #[error("this log has {own} leaves, its witness vouched for {held}: leaves were lost")]
+    RolledBack {
+        /// The leaves that there are.
+        own: TreeSize,
+        /// The leaves that there were.
+        held: TreeSize,
+    },
+    /// The log's leaves are not those of the tree that its witness holds.
+    #[error("the first {held} leaves of this log are not those that its witness vouched for")]
+    Forked {
+        /// The size of the witness's tree.
+        held: TreeSize,
+    },
+}
+
+/// Why an answer is no cosignature of an offer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// It is not a signature line of the witness, or fits none of the open offers.
+    #[error("no cosignature of an offer: {0}")]
+    Note(#[from] NoteError),
+    /// No offer is open.
+    #[error("a cosignature without an offer")]
+    NothingOpen,
+}
+
+impl Offers {
+    /// Of the log `key`, to the witness `witness`, which holds nothing as far as is known.
+    #[must_use]
+    pub fn new(key: LogKey, witness: CosignerKey) -> Self {
+        Self { key, witness, held: TreeHead::empty(), open: VecDeque::new() }
+    }
+
+    /// A connection stands, and the witness says what it holds. `nodes` are those of the tree
+    /// `own`.
+    ///
+    /// # Errors
+    /// [`Broken`] when this log does not continue it. Offers can be made all the same: they show
+    /// the witness what is wrong.
+    pub fn met<N: Nodes + ?Sized>(
+        &mut self,
+        held: TreeHead,
+        own: TreeSize,
+        nodes: &N,
+    ) -> Result<(), Broken> {
+        self.held = held;
+        self.open.clear();
+        if held.size > own {
+            return Err(Broken::RolledBack { own, held: held.size });
+        }
+        match proof::root(nodes, held.size) {
+            Ok(root) if root == held.root => Ok(()),
+            _ => Err(Broken::Forked { held: held.size }),
+        }
+    }
+
+    /// Offers the tree `own`, whose nodes are in `nodes`. `sign` makes an Ed25519 signature.
+    ///
+    /// # Errors
+    /// [`ProofError::MissingNode`] when `nodes` does not hold the tree.
+    pub fn offer<N: Nodes + ?Sized>(
+        &mut self,
+        own: TreeHead,
+        nodes: &N,
+        sign: impl FnOnce(&[u8]) -> [u8; 64],
+    ) -> Result<AddCheckpoint, ProofError> {
+        let old = self.held.size.min(own.size);
+        let proof = prove_consistency(nodes, old, own.size)?;
+        let origin = self.key.name().clone();
+        let checkpoint = Checkpoint { origin, size: own.size, root: own.root };
+        let note = checkpoint.sign(&self.key, sign);
+        let note = note.expect("a checkpoint of the key's own log is a note");
+        self.held = own;
+        self.open.push_back(note.clone());
+        if self.open.len() > OPEN_MAX {
+            self.open.pop_front();
+        }
+        Ok(AddCheckpoint { old, proof, note })
+    }
+
+    /// The witness answered with the signature line `line`. Returns the offer with both signatures;
+    /// older offers are closed with it.
+    ///
+    /// # Errors
+    /// [`AnswerError`].
+    pub fn cosigned(
+        &mut self,
+        line: &str,
+        verify: impl Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool,
+    ) -> Result<Note, AnswerError> {
+        let signature = NoteSignature::parse(line)?;
+        let mut last = AnswerError::NothingOpen;
+        for at in 0..self.open.len() {
+            let note = self.open[at].clone().with(signature.clone())?;
+            match Cosignature::open(&note, &self.witness, &verify) {
+                Ok(_) => {
+                    self.open.drain(..=at);
+                    return Ok(note);
+                }
+                Err(error) => last = error.into(),
+            }
+        }
+        Err(last)
+    }
+}
+
+#[cfg(test)]
+mod tests;

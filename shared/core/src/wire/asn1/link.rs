@@ -1,0 +1,167 @@
+//! The messages of the link.
+
+use rasn::prelude::*;
+
+use super::{Bytes16, Bytes32, Sample, SignedLease, TreeHead, cause, tsu_id};
+use crate::id::{self, BootId, LeaseSeq};
+use crate::wire::{self, WireError};
+
+/// `ToMonitor ::= CHOICE { hello [0], answer [1], revoked [2], cosigned [3] }`
+#[derive(AsnType, Encode, Decode)]
+#[rasn(choice, automatic_tags)]
+pub(in crate::wire) enum ToMonitor {
+    Hello(Hello),
+    Answer(ProbeAnswer),
+    Revoked(u64),
+    Cosigned(Utf8String),
+}
+
+/// `Hello ::= SEQUENCE { version, tsu, incarnation, bootId, held }`
+#[derive(AsnType, Encode, Decode)]
+pub(in crate::wire) struct Hello {
+    version: u8,
+    tsu: Utf8String,
+    incarnation: Bytes16,
+    boot_id: Bytes16,
+    held: TreeHead,
+}
+
+/// `ProbeAnswer ::= SEQUENCE { nonce, sample, ended LeaseEnded OPTIONAL, checkpoint OCTET STRING
+/// OPTIONAL }`
+#[derive(AsnType, Encode, Decode)]
+pub(in crate::wire) struct ProbeAnswer {
+    nonce: Bytes32,
+    sample: Sample,
+    ended: Option<LeaseEnded>,
+    checkpoint: Option<OctetString>,
+}
+
+/// `LeaseEnded ::= SEQUENCE { sequence, cause }`
+#[derive(AsnType, Encode, Decode)]
+pub(in crate::wire) struct LeaseEnded {
+    sequence: u64,
+    cause: u8,
+}
+
+/// `ToTsu ::= CHOICE { welcome [0], refused [1], probe [2], grant [3], revoke [4],
+/// witnessed [5] }`
+#[derive(AsnType, Encode, Decode)]
+#[rasn(choice, automatic_tags)]
+pub(in crate::wire) enum ToTsu {
+    Welcome(TreeHead),
+    Refused(u8),
+    Probe(Bytes32),
+    Grant(SignedLease),
+    Revoke(LeaseEnded),
+    Witnessed(Witnessed),
+}
+
+/// `Witnessed ::= SEQUENCE { cosignature, checkpoint OCTET STRING }`
+#[derive(AsnType, Encode, Decode)]
+pub(in crate::wire) struct Witnessed {
+    cosignature: Utf8String,
+    checkpoint: OctetString,
+}
+
+impl From<&wire::ToMonitor> for ToMonitor {
+    fn from(message: &wire::ToMonitor) -> Self {
+        match message {
+            wire::ToMonitor::Hello(hello) => Self::Hello(Hello {
+                version: hello.version,
+                tsu: hello.tsu.to_string(),
+                incarnation: Bytes16::new(*hello.incarnation.as_bytes()),
+                boot_id: Bytes16::new(*hello.boot_id.as_bytes()),
+                held: TreeHead::from(&hello.held),
+            }),
+            wire::ToMonitor::Answer(answer) => Self::Answer(ProbeAnswer {
+                nonce: Bytes32::new(*answer.nonce.as_bytes()),
+                sample: Sample::from(&answer.sample),
+                ended: answer.ended.map(|ended| LeaseEnded {
+                    sequence: ended.sequence.as_u64(),
+                    cause: ended.cause.code(),
+                }),
+                checkpoint: answer.checkpoint.clone().map(OctetString::from),
+            }),
+            wire::ToMonitor::Revoked(sequence) => Self::Revoked(sequence.as_u64()),
+            wire::ToMonitor::Cosigned(line) => Self::Cosigned(line.clone()),
+        }
+    }
+}
+
+impl TryFrom<ToMonitor> for wire::ToMonitor {
+    type Error = WireError;
+    fn try_from(message: ToMonitor) -> Result<Self, WireError> {
+        Ok(match message {
+            ToMonitor::Hello(hello) => Self::Hello(wire::Hello {
+                version: hello.version,
+                tsu: tsu_id(&hello.tsu)?,
+                incarnation: id::Incarnation::from_bytes(*hello.incarnation),
+                boot_id: BootId::from_bytes(*hello.boot_id),
+                held: hello.held.into(),
+            }),
+            ToMonitor::Answer(answer) => Self::Answer(wire::ProbeAnswer {
+                nonce: id::Nonce::from_bytes(*answer.nonce),
+                sample: answer.sample.into(),
+                ended: answer.ended.map(LeaseEnded::read).transpose()?,
+                checkpoint: answer.checkpoint.map(|octets| octets.to_vec()),
+            }),
+            ToMonitor::Revoked(sequence) => Self::Revoked(LeaseSeq::new(sequence)),
+            ToMonitor::Cosigned(line) => Self::Cosigned(line),
+        })
+    }
+}
+
+impl LeaseEnded {
+    fn read(self) -> Result<wire::LeaseEnded, WireError> {
+        Ok(wire::LeaseEnded { sequence: LeaseSeq::new(self.sequence), cause: cause(self.cause)? })
+    }
+}
+
+impl From<&wire::ToTsu> for ToTsu {
+    fn from(message: &wire::ToTsu) -> Self {
+        match message {
+            wire::ToTsu::Welcome(held) => Self::Welcome(TreeHead::from(held)),
+            wire::ToTsu::Refused(why) => Self::Refused(match why {
+                wire::RefusedWhy::Version => 1,
+                wire::RefusedWhy::Identity => 2,
+                wire::RefusedWhy::Wait => 3,
+                wire::RefusedWhy::Busy => 4,
+            }),
+            wire::ToTsu::Probe(nonce) => Self::Probe(Bytes32::new(*nonce.as_bytes())),
+            wire::ToTsu::Grant(lease) => Self::Grant(SignedLease::from(lease)),
+            wire::ToTsu::Revoke { up_to, cause } => {
+                Self::Revoke(LeaseEnded { sequence: up_to.as_u64(), cause: cause.code() })
+            }
+            wire::ToTsu::Witnessed(both) => Self::Witnessed(Witnessed {
+                cosignature: both.cosignature.clone(),
+                checkpoint: OctetString::from(both.checkpoint.clone()),
+            }),
+        }
+    }
+}
+
+impl TryFrom<ToTsu> for wire::ToTsu {
+    type Error = WireError;
+    fn try_from(message: ToTsu) -> Result<Self, WireError> {
+        Ok(match message {
+            ToTsu::Welcome(held) => Self::Welcome(held.into()),
+            ToTsu::Refused(code) => Self::Refused(match code {
+                1 => wire::RefusedWhy::Version,
+                2 => wire::RefusedWhy::Identity,
+                3 => wire::RefusedWhy::Wait,
+                4 => wire::RefusedWhy::Busy,
+                _ => return Err(WireError::Range("refused")),
+            }),
+            ToTsu::Probe(nonce) => Self::Probe(id::Nonce::from_bytes(*nonce)),
+            ToTsu::Grant(lease) => Self::Grant(lease.into()),
+            ToTsu::Revoke(ended) => {
+                let ended = ended.read()?;
+                Self::Revoke { up_to: ended.sequence, cause: ended.cause }
+            }
+            ToTsu::Witnessed(both) => Self::Witnessed(wire::Witnessed {
+                cosignature: both.cosignature,
+                checkpoint: both.checkpoint.to_vec(),
+            }),
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! Both boxes' logs on the link: this TSU offers the tree of its own, and vouches for the monitor's.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chronolease_core::evidence::TreeHead;
+use chronolease_core::evidence::leaf;
+use chronolease_core::evidence::offers::{AnswerError, Broken};
+use chronolease_core::lease::EndingCause;
+use chronolease_net::exchange::{Offering, OwnLog, VouchError, Vouched, Vouching};
+use chronolease_net::recorder::Recorder;
+use chronolease_sys::Clocks;
+use tokio::task::{JoinError, spawn_blocking};
+use tracing::{error, warn};
+
+use crate::core::issuing::Event;
+use crate::io::metrics::TsuMetrics;
+
+/// The logs of both boxes, as the link needs them.
+pub struct Logs {
+    own: OwnLog,
+    /// `met` says whether the monitor has said, on this connection, what it holds.
+    offering: Mutex<(Offering, bool)>,
+    vouching: Arc<Mutex<Vouching>>,
+    recorder: Recorder,
+    clocks: Clocks,
+    metrics: TsuMetrics,
+}
+
+/// Why the connection cannot go on. The next one begins anew.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// What the monitor offers cannot be vouched for.
+    #[error("the monitor's checkpoint: {0}")]
+    Vouch(#[from] VouchError),
+    /// The monitor's answer to an offer is none.
+    #[error("the monitor's cosignature: {0}")]
+    Answer(#[from] AnswerError),
+    /// A thread ended before its time.
+    #[error(transparent)]
+    Thread(#[from] JoinError),
+}
+
+impl Logs {
+    /// `own` is this box's log; `vouching` stands for the monitor's.
+    #[must_use]
+    pub fn new(
+        own: OwnLog,
+        offering: Offering,
+        vouching: Vouching,
+        recorder: Recorder,
+        clocks: Clocks,
+        metrics: TsuMetrics,
+    ) -> Self {
+        let offering = Mutex::new((offering, false));
+        Self { own, offering, vouching: Arc::new(Mutex::new(vouching)), recorder, clocks, metrics }
+    }
+
+    /// A new connection. Returns the newest tree of the monitor's that this TSU has vouched for.
+    pub(super) fn connected(&self) -> TreeHead {
+        locked(&self.offering).1 = false;
+        locked(&self.vouching).held()
+    }
+
+    /// The monitor holds this tree of the TSU's. What the pipeline must hear when the log does not
+    /// continue it.
+    pub(super) fn met(&self, held: TreeHead) -> Option<Event> {
+        let mut offering = locked(&self.offering);
+        offering.1 = true;
+        let broken = offering.0.met(held).err()?;
+        error!(why = %broken, "this TSU's evidence log does not continue what the monitor has \
+               vouched for: no lease until it is paired anew");
+        self.metrics.logs_broken(true);
+        Some(Event::LogBroken(match broken {
+            Broken::RolledBack { .. } => EndingCause::Rollback,
+            Broken::Forked { .. } => EndingCause::Fork,
+        }))
+    }
+
+    /// The newest checkpoint, for an answer; none before the monitor said what it holds.
+    pub(super) fn offer(&self) -> Option<Vec<u8>> {
+        let mut offering = locked(&self.offering);
+        let met = offering.1;
+        met.then(|| offering.0.offer())
+    }
+
+    /// Judges the monitor's checkpoint: what the pipeline must hear, and the cosignature if there
+    /// is one. Durable when it returns.
+    pub(super) async fn vouch(&self, offer: Vec<u8>) -> Result<(Event, Option<String>), LogsError> {
+        let (vouching, clocks) = (Arc::clone(&self.vouching), self.clocks);
+        let take = move || locked(&vouching).take(&offer, &clocks.sample());
+        match spawn_blocking(take).await? {
+            Ok(Vouched { line, note, tree }) => {
+                self.record(leaf::Event::PeerCheckpoint(note));
+                self.metrics.peer_checkpoint(tree.size);
+                Ok((Event::Vouched, Some(line)))
+            }
+            Err(VouchError::Broken { record, why }) => {
+                error!(%why, "the monitor's evidence log does not continue what this TSU has \
+                       vouched for: no lease until it is paired anew");
+                self.metrics.logs_broken(true);
+                let cause = record.cause;
+                self.record(leaf::Event::PeerBroken(record));
+                Ok((Event::LogBroken(cause), None))
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// The monitor cosigned an offer: it is kept for the next opening of the log.
+    pub(super) async fn cosigned(&self, line: &str) -> Result<(), LogsError> {
+        let note = locked(&self.offering).0.cosigned(line)?;
+        let (own, now) = (self.own.clone(), self.clocks.sample());
+        if let Err(why) = spawn_blocking(move || own.keep(&note, &now)).await? {
+            // The monitor has it all the same.
+            warn!(%why, "the newest checkpoint cannot be kept");
+        }
+        Ok(())
+    }
+
+    fn record(&self, event: leaf::Event) {
+        // Nobody waits for it; a log in trouble is said by the pipeline.
+        if let Ok(pending) = self.recorder.submit(&self.clocks.sample(), vec![event]) {
+            drop(pending);
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
