@@ -11,6 +11,7 @@ use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::profile;
 use chronolease_net::recorder::{self, EvidenceConfig};
 
+use crate::core::holder::Mode;
 use crate::core::rfc3161::{RequestPolicy, parse_oid};
 
 /// What environment variables start with: `CHRONOLEASE_TSU_HTTP__LISTEN` is `http.listen`.
@@ -21,6 +22,8 @@ pub const ENV_PREFIX: &str = "CHRONOLEASE_TSU_";
 pub struct Config {
     /// The TSU's name.
     pub tsu: TsuId,
+    /// By what right tokens are released.
+    pub mode: Mode,
     /// Whether it may issue on a lease alone although a hypervisor runs the box.
     pub allow_unwitnessed_vm: bool,
     /// The endpoint for clients.
@@ -86,9 +89,9 @@ pub struct Link {
     pub monitor_evidence_origin: KeyName,
 }
 
-/// By what right tokens are released. Leased is the only mode so far.
+/// [`Mode`] without its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+enum Kind {
     Leased,
     Witnessed,
 }
@@ -113,11 +116,8 @@ impl Config {
     fn read(root: &Section<'_>) -> Option<Self> {
         let tsu = root.section("tsu");
         let id = tsu.parsed("id", "a TSU id of a-z, 0-9, \"-\", \"_\" and \".\"", TsuId::new);
-        let modes = [("leased", Mode::Leased), ("witnessed", Mode::Witnessed)];
-        let mode = tsu.one_of("mode", &modes);
-        if mode == Some(Mode::Witnessed) {
-            tsu.error("mode", "this build has no witness yet; \"leased\" is the only mode");
-        }
+        let modes = [("witnessed", Kind::Witnessed), ("leased", Kind::Leased)];
+        let mode = tsu.one_of_or("mode", &modes, Kind::Witnessed);
         let allow_unwitnessed_vm = tsu.bool_or("allow_unwitnessed_vm", false);
 
         let http = Http::read(&root.section("http"));
@@ -130,7 +130,15 @@ impl Config {
         } else {
             Some(Vec::new())
         };
-        let budget = profile::budget(&root.section("lease"));
+        let lease = root.section("lease");
+        let budget = profile::budget(&lease);
+        let needed = budget.as_ref().filter(|_| mode == Some(Kind::Witnessed));
+        let witness = profile::witness(&lease, needed);
+        let mode = match mode {
+            Some(Kind::Witnessed) => witness.map(Mode::Witnessed),
+            Some(Kind::Leased) => Some(Mode::Leased),
+            None => None,
+        };
         let signer = Signer::read(&root.section("signer"));
         let link = Link::read(&root.section("link"));
         let evidence = EvidenceConfig::read(&root.section("evidence"));
@@ -140,6 +148,7 @@ impl Config {
         let (policy, oid) = policy?;
         Some(Self {
             tsu: id?,
+            mode: mode?,
             allow_unwitnessed_vm: allow_unwitnessed_vm?,
             http: http?,
             policy,

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::core::holder::Terms;
+use crate::core::holder::{Mode, Terms};
 use crate::core::issuing::Issuer;
 use crate::core::rfc3161::{TokenBuilder, TsuCertificate};
 use crate::io::http::Endpoint;
@@ -64,11 +64,11 @@ impl Tsu {
     pub fn prepare(config: Config) -> Result<Self, DaemonError> {
         let clocks = Clocks::open().map_err(DaemonError::failed)?;
         let is_virtual = chronolease_sys::is_virtual();
-        if is_virtual && !config.allow_unwitnessed_vm {
+        if is_virtual && config.mode == Mode::Leased && !config.allow_unwitnessed_vm {
             return Err(DaemonError::config(
                 "a hypervisor runs this box, or it cannot be told: all its clocks can freeze \
-                 together and no lease can see that. Set tsu.allow_unwitnessed_vm = true to issue \
-                 on a lease alone all the same",
+                 together and no lease can see that. Take tsu.mode = \"witnessed\", or set \
+                 tsu.allow_unwitnessed_vm = true to issue on a lease alone all the same",
             ));
         }
         let certificate = load_certificate(&config)?;
@@ -105,7 +105,8 @@ impl Tsu {
         let observer = Observer::bind(self.config.metrics).await.map_err(|e| {
             DaemonError::failed(format!("metrics.listen {}: {e}", self.config.metrics))
         })?;
-        let metrics = TsuMetrics::new(self.is_virtual).map_err(DaemonError::failed)?;
+        let metrics = TsuMetrics::new(self.is_virtual && self.config.mode == Mode::Leased)
+            .map_err(DaemonError::failed)?;
         let health = Health::new(self.clocks, STALL_LIMIT);
         health.set_unready(vec!["no lease".to_owned()]);
         self.announce();
@@ -131,7 +132,7 @@ impl Tsu {
             recorder: evidence.recorder(),
             clocks: self.clocks,
             bracket: self.config.budget.bracket,
-            signers: SignerPool::start(threads, lanes, &builder, &self.signer, &finished)
+            signers: SignerPool::start(threads, &builder, &self.signer, &finished)
                 .map_err(DaemonError::failed)?,
             link: events_in,
             to_monitor,
@@ -191,6 +192,7 @@ impl Tsu {
             accuracy: self.config.budget.accuracy,
             limits: Limits { guard: self.config.budget.guard, bracket: self.config.budget.bracket },
             rho: self.config.budget.rho,
+            mode: self.config.mode,
         }
     }
 
@@ -228,18 +230,20 @@ impl Tsu {
     /// Says what runs, and what this build does not guard against yet.
     fn announce(&self) {
         let certificate = self.builder.certificate();
-        info!(tsu = %self.config.tsu, version = build::LONG_VERSION, mode = "leased",
+        info!(tsu = %self.config.tsu, version = build::LONG_VERSION, mode = self.config.mode.label(),
             signer = self.signer.describe(), accuracy = %self.config.budget.accuracy,
             http = %self.config.http.listen, "starting without a lease");
         warn!(
-            "tokens rest on the lease and the guard alone: this build has no witness, no clock \
-               reader (timerfd, adjtimex) and no leap-second blackout yet, and its genTime \
-               high-water mark does not survive a restart"
+            "this build has no clock reader (timerfd, adjtimex) and no leap-second blackout yet, and \
+               its genTime high-water mark does not survive a restart"
         );
+        if self.config.mode == Mode::Leased {
+            warn!("tokens rest on the lease and the guard alone (tsu.mode = \"leased\")");
+        }
         if cfg!(feature = "negative-control") {
             warn!("NEGATIVE CONTROL: the guard is switched off; tokens may be wrong");
         }
-        if self.is_virtual {
+        if self.is_virtual && self.config.mode == Mode::Leased {
             warn!(
                 "a hypervisor runs this box; tokens are issued on a lease alone all the same \
                    (tsu.allow_unwitnessed_vm)"

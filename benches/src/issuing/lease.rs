@@ -10,7 +10,7 @@ use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, Ppb};
 use chronolease_core::wire::encode_terms;
 use chronolease_net::random;
-use chronolease_tsu::core::holder::Terms;
+use chronolease_tsu::core::holder::{Mode, Terms};
 use chronolease_tsu::core::issuing::{Event, ToLink};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,8 @@ pub(crate) fn terms(boot_id: BootId) -> anyhow::Result<Terms> {
         accuracy: Bound::from_millis(500),
         limits: Limits { guard: Bound::from_millis(5), bracket: Bound::from_millis(1) },
         rho: Ppb::from_ppm(100),
+        // What the disk costs is measured; the monitor is not here.
+        mode: Mode::Leased,
     })
 }
 

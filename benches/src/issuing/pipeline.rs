@@ -64,7 +64,7 @@ impl Pipeline {
             issuer: Issuer::new(me.clone(), Arc::clone(&keys.builder), lanes),
             clocks,
             bracket,
-            signers: SignerPool::start(slots, lanes, &keys.builder, &keys.signer, &finished)?,
+            signers: SignerPool::start(slots, &keys.builder, &keys.signer, &finished)?,
             recorder: Recorder::over(owner.log().clone()),
             link: events_in,
             to_monitor,

@@ -100,6 +100,7 @@ impl<'a> Audit<'a> {
             | Event::PeerCheckpoint(_)
             | Event::TornTail(_)
             | Event::NewEpoch(_)
+            | Event::Confirmed(_)
             | Event::PeerBroken(_)
             | Event::PeerEpoch(_) => Vec::new(),
         }

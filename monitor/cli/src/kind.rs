@@ -60,6 +60,8 @@ kinds! {
     TornTail = "torn-tail";
     /// This log succeeds another.
     NewEpoch = "new-epoch";
+    /// The monitor confirmed a batch.
+    Confirmed = "confirmed";
     /// The other box's log is no continuation of what was vouched for.
     PeerBroken = "peer-broken";
     /// From here on this box vouches for another log of its peer.

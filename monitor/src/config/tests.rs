@@ -130,6 +130,8 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
         "bracket = \"1ms\"\n",
         "rho_ppm = 100\n",
         "ttl = \"3s\"\n",
+        "interval_max = \"60ms\"\n",
+        "queue_max = \"150ms\"\n",
         "probe = \"1s\"\n",
         "good_probes = 5\n",
         "hold = \"10s\"\n",
@@ -163,7 +165,14 @@ fn a_tolerance_that_breaks_the_budget_shows_the_arithmetic() {
     let arithmetic = "125ms + 372ms + 300us + 2ms + 1ms = 500.3ms, more than the accuracy of 500ms";
     refused(&changes, "lease.accuracy", arithmetic);
     refused(&[("ttl = \"3s\"", "ttl = \"3671s\"")], "lease.accuracy", "rho*TTL");
-    assert!(Scratch::with_files().load(&example(&[("\"5ms\"", "\"371.7ms\"")])).is_ok());
+    let exact = ("guard = \"5ms\"", "guard = \"371.7ms\"");
+    refused(&[exact], "lease.interval_max", "= 768ms, more than the accuracy of 500ms");
+    let narrow = [
+        exact,
+        ("interval_max = \"60ms\"", "interval_max = \"500us\""),
+        ("queue_max = \"150ms\"", "queue_max = \"1ms\""),
+    ];
+    good(&narrow);
 }
 
 #[test]

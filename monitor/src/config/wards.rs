@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::note::KeyName;
 use chronolease_core::id::{SpkiPin, TsuId};
 use chronolease_core::time::Bound;
@@ -124,6 +125,7 @@ fn pins(section: &Section<'_>, seen: &mut BTreeSet<SpkiPin>) -> Option<Vec<SpkiP
 /// The rules of a lease, with a TSU and a policy still to be filled in.
 fn rules(lease: &Section<'_>) -> Option<Rules> {
     let budget = profile::budget(lease);
+    let witness = profile::witness(lease, budget.as_ref());
     let revoke_beyond = lease.duration_or("revoke_beyond", Bound::from_millis(250));
     let probe = lease.duration_or("probe", Bound::from_millis(1_000));
     let good_probes = lease.integer_or("good_probes", 1..=1_000, 5);
@@ -133,7 +135,7 @@ fn rules(lease: &Section<'_>) -> Option<Rules> {
     let rearm = lease.one_of_or("rearm", &modes, Rearm::TwoPersons);
 
     let (budget, revoke_beyond, probe) = (budget?, revoke_beyond?, probe?);
-    let (hold, hold_latched) = (hold?, hold_latched?);
+    let (hold, hold_latched, witness) = (hold?, hold_latched?, witness?);
     if revoke_beyond <= budget.grant_within || revoke_beyond > budget.accuracy {
         let (least, most) = (budget.grant_within, budget.accuracy);
         let message = format!(
@@ -163,6 +165,10 @@ fn rules(lease: &Section<'_>) -> Option<Rules> {
             revoke_beyond,
             bracket: budget.bracket,
             rho: budget.rho,
+        },
+        witness: WitnessLimits {
+            accuracy: budget.accuracy,
+            half_width_max: witness.half_width_max,
         },
         ttl: budget.ttl,
         probe,

@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::leaf::{self, Assessment};
 use chronolease_core::id::Nonce;
 use chronolease_core::lease::{LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, RawInstant, Span};
-use chronolease_core::wire::{ProbeAnswer, ToTsu};
+use chronolease_core::wire::{Confirm, LogOffer, ProbeAnswer, ToTsu};
 use chronolease_net::keys::EvidenceSigner;
 use chronolease_net::observe::Health;
 use chronolease_net::random;
@@ -27,7 +28,7 @@ pub use slot::{Logs, Slot, Vouch};
 use super::metrics::MonitorMetrics;
 use super::records::Records;
 use super::status::StatusWriter;
-use crate::core::authority::{Action, ConnId, Context, Event, Record};
+use crate::core::authority::{Action, ConnId, Context, Event, Record, ShownLog};
 use crate::core::continuity::Continuity;
 use crate::core::sources::{Epoch, Report, Rounds, Sources, View};
 
@@ -58,6 +59,15 @@ pub enum Input {
         answer: ProbeAnswer,
         /// The monitor's oscillator, read when the answer was in.
         received: RawInstant,
+    },
+    /// A TSU asks whether a batch may be released.
+    Confirm {
+        /// Which.
+        ward: usize,
+        /// The connection.
+        conn: ConnId,
+        /// The batch and the log.
+        confirm: Confirm,
     },
     /// A TSU cosigned the monitor's checkpoint.
     Cosigned {
@@ -178,6 +188,9 @@ impl Engine {
             Some(Input::Answered { ward, conn, answer, received }) => {
                 self.answered(ward, now, conn, answer, received);
             }
+            Some(Input::Confirm { ward, conn, confirm }) => {
+                self.one(ward, now, Event::Confirm { conn, confirm });
+            }
             Some(Input::Cosigned { ward, conn, line }) => {
                 let slot = &mut self.slots[ward];
                 let tsu = slot.ward.rules().tsu.clone();
@@ -208,28 +221,32 @@ impl Engine {
         let slot = &mut self.slots[ward];
         let tsu = slot.ward.rules().tsu.clone();
         // A connection that does not speak for the TSU yet was not told what to prove from.
-        let offer = answer.checkpoint.take().filter(|_| slot.ward.is_current(conn));
-        let vouched = match offer.map(|offer| slot.logs.vouch(&tsu, conn, &offer, now)) {
-            None => false,
-            Some(Vouch::For(leaf)) => {
-                self.records.note(leaf);
-                true
-            }
-            Some(Vouch::Broken(cause, leaf)) => {
-                leaf.into_iter().for_each(|leaf| self.records.note(leaf));
-                self.one(ward, now, Event::LogBroken { cause });
-                false
-            }
-            Some(Vouch::Unrecorded) => {
-                self.one(ward, now, Event::PersistFailed);
-                false
-            }
-            Some(Vouch::Refused) => {
-                let closed = slot.cut(conn);
-                return self.one(ward, now, closed);
+        let offer = answer.log.take().filter(|_| slot.ward.is_current(conn));
+        let log = match offer {
+            None => None,
+            Some(LogOffer { checkpoint, since_shown }) => {
+                match slot.logs.vouch(&tsu, conn, &checkpoint, now) {
+                    Vouch::For(leaf) => {
+                        self.records.note(leaf);
+                        Some(ShownLog { tree: slot.logs.held(), since_shown })
+                    }
+                    Vouch::Broken(cause, leaf) => {
+                        leaf.into_iter().for_each(|leaf| self.records.note(leaf));
+                        self.one(ward, now, Event::LogBroken { cause });
+                        None
+                    }
+                    Vouch::Unrecorded => {
+                        self.one(ward, now, Event::PersistFailed);
+                        None
+                    }
+                    Vouch::Refused => {
+                        let closed = slot.cut(conn);
+                        return self.one(ward, now, closed);
+                    }
+                }
             }
         };
-        self.one(ward, now, Event::Answered { conn, answer, received, vouched });
+        self.one(ward, now, Event::Answered { conn, answer, received, log });
         // Sent with the grant already, if there was one.
         if let Some(closed) = self.slots[ward].witness(conn) {
             self.one(ward, now, closed);
@@ -260,6 +277,7 @@ impl Engine {
         let context = Context {
             now: now.raw_after,
             utc: self.sources.view(now.raw_after).utc,
+            vouched: self.slots[ward].logs.held(),
             recordable: self.records.trouble().is_none(),
             nonces: [Nonce::from_bytes(random::bytes()), Nonce::from_bytes(random::bytes())],
         };
@@ -287,13 +305,25 @@ impl Engine {
         let tsu = slot.ward.rules().tsu.clone();
         match action {
             Action::Admit(conn) => return slot.admit(conn),
-            Action::Send(conn, message) => return slot.send(conn, message).into_iter().collect(),
+            Action::Send(conn, message) => {
+                if let ToTsu::NotConfirmed(_, why) = &message {
+                    self.metrics.not_confirmed(&tsu, *why);
+                }
+                return slot.send(conn, message).into_iter().collect();
+            }
             Action::Close(conn) => drop(slot.connections.remove(&conn)),
             Action::Persist(record) => {
                 return if slot.persist(&record) { Vec::new() } else { vec![Event::PersistFailed] };
             }
             Action::Grant(conn, record, terms) => {
                 return self.grant(ward, now, conn, &record, &terms);
+            }
+            Action::Confirm(conn, confirmation) => {
+                let signed = SignedConfirmation::sign(&confirmation, |m| self.signer.sign(m));
+                if let Some(outgoing) = slot.outgoing(conn) {
+                    self.records.confirm(now, signed, outgoing);
+                    self.metrics.confirmed(&tsu);
+                }
             }
             Action::Ended(ended) => {
                 let (sequence, cause) = (ended.sequence, ended.cause);

@@ -25,8 +25,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a TSU may take to take a message.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most messages that wait to be sent to one TSU.
-const OUTGOING_MAX: usize = 16;
+/// The most messages that wait to be sent to one TSU: as many batches as it can have in flight, and
+/// some.
+const OUTGOING_MAX: usize = 320;
 
 /// Which TSU may use which keys.
 #[derive(Clone, Debug)]
@@ -147,6 +148,7 @@ impl Connection {
                 ToMonitor::Revoked(up_to) => {
                     Input::Link { ward, event: Event::RevocationAcked { conn, up_to } }
                 }
+                ToMonitor::Confirm(confirm) => Input::Confirm { ward, conn, confirm },
                 ToMonitor::Cosigned(line) => Input::Cosigned { ward, conn, line },
             };
             if self.engine.send(input).await.is_err() {

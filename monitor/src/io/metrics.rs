@@ -1,5 +1,6 @@
 //! What Prometheus reads of the monitor.
 
+use chronolease_core::confirmation::NotConfirmed;
 use chronolease_core::evidence::TreeSize;
 use chronolease_core::id::TsuId;
 use chronolease_core::lease::EndingCause;
@@ -10,6 +11,8 @@ use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeV
 use super::records::Records;
 use crate::core::authority::{Ward, WardState};
 use crate::core::sources::SourceState;
+
+const CONFIRMED: &str = "confirmed";
 
 impl State for WardState {
     const ALL: &'static [Self] = Self::ALL;
@@ -43,6 +46,7 @@ pub struct MonitorMetrics {
     evidence_trouble: IntGauge,
     evidence_missing: IntCounter,
     peer_checkpoint: IntGaugeVec,
+    confirmations: IntCounterVec,
 }
 
 impl MonitorMetrics {
@@ -61,6 +65,17 @@ impl MonitorMetrics {
             leases_granted.with_label_values(&[tsu.as_str()]);
             for cause in EndingCause::ALL {
                 lease_endings.with_label_values(&[tsu.as_str(), cause.label()]);
+            }
+        }
+        let confirmations = metrics.int_counter_vec(
+            "confirmations_total",
+            "Batches that a TSU asked about, by result: confirmed, or why not.",
+            &["tsu", "result"],
+        )?;
+        for tsu in tsus {
+            let reasons = NotConfirmed::ALL.iter().map(|why| why.label());
+            for result in reasons.chain([CONFIRMED]) {
+                confirmations.with_label_values(&[tsu.as_str(), result]);
             }
         }
         let virtual_box = "1 when a hypervisor runs the monitor's box.";
@@ -114,6 +129,7 @@ impl MonitorMetrics {
                 "Leaves of a TSU's log in the newest checkpoint that the monitor vouched for.",
                 &["tsu"],
             )?,
+            confirmations,
             lease_endings,
             leases_granted,
             metrics,
@@ -129,6 +145,16 @@ impl MonitorMetrics {
     /// A lease was granted or renewed.
     pub fn granted(&self, tsu: &TsuId) {
         self.leases_granted.with_label_values(&[tsu.as_str()]).inc();
+    }
+
+    /// A batch was confirmed.
+    pub fn confirmed(&self, tsu: &TsuId) {
+        self.confirmations.with_label_values(&[tsu.as_str(), CONFIRMED]).inc();
+    }
+
+    /// A batch was not confirmed.
+    pub fn not_confirmed(&self, tsu: &TsuId, why: NotConfirmed) {
+        self.confirmations.with_label_values(&[tsu.as_str(), why.label()]).inc();
     }
 
     /// A lease ended.

@@ -1,8 +1,11 @@
 //! What the engine puts on record in the evidence log.
 
+use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::leaf::Event;
 use chronolease_core::sample::Sample;
+use chronolease_core::wire::ToTsu;
 use chronolease_net::recorder::{RecordError, Recorder};
+use tokio::sync::mpsc;
 use tokio::task::{JoinSet, block_in_place};
 use tracing::{error, info};
 
@@ -58,14 +61,14 @@ impl Records {
     /// async runtime.
     pub fn flush(&mut self, now: &Sample) {
         if !self.noted.is_empty() {
-            self.send_off(now);
+            self.send_off(now, || ());
         }
     }
 
     /// The last [`flush`](Self::flush): an ending that is owed gets its last chance.
     pub fn finish(mut self, now: &Sample) {
         if !self.noted.is_empty() || !self.owed.is_empty() {
-            self.send_off(now);
+            self.send_off(now, || ());
         }
     }
 
@@ -81,6 +84,21 @@ impl Records {
             .and_then(|pending| Ok(block_in_place(|| pending.committed_blocking()).map(drop)?));
         self.judge(Outcome { endings, others, result: result.clone() });
         result
+    }
+
+    /// Puts a confirmation on record, with what was noted before; it goes to `outgoing` when it is
+    /// durable, and never otherwise. Does not wait.
+    pub fn confirm(
+        &mut self,
+        now: &Sample,
+        signed: SignedConfirmation,
+        outgoing: mpsc::Sender<ToTsu>,
+    ) {
+        self.note(Event::Confirmed(signed.clone()));
+        self.send_off(now, move || {
+            // A TSU that is slow to take it asks again.
+            let _ = outgoing.try_send(ToTsu::Confirmed(signed));
+        });
     }
 
     /// Takes note of what became of earlier records. `true` once, when the log will never take a
@@ -123,12 +141,15 @@ impl Records {
         (events, endings, others)
     }
 
-    fn send_off(&mut self, now: &Sample) {
+    fn send_off(&mut self, now: &Sample, durable: impl FnOnce() + Send + 'static) {
         let (events, endings, others) = self.due();
         match self.recorder.submit(now, events) {
             Ok(pending) => {
                 self.under_way.spawn(async move {
                     let result = pending.committed().await.map(drop).map_err(RecordError::from);
+                    if result.is_ok() {
+                        durable();
+                    }
                     Outcome { endings, others, result }
                 });
             }

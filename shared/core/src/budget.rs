@@ -21,6 +21,19 @@ pub struct Budget {
     pub ttl: Bound,
 }
 
+/// The figures that a witnessed token needs besides those of its lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WitnessBudget {
+    /// e_max: the widest reading of UTC, by half its width, that may confirm a batch.
+    pub half_width_max: Bound,
+    /// queue_max: the oldest sample that must still be confirmed.
+    pub queue_max: Bound,
+}
+
+/// A budget that does not hold for witnessed tokens, with its arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct WitnessedExceeded(pub Budget, pub WitnessBudget);
+
 /// A budget that does not hold, with its arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct BudgetExceeded(pub Budget);
@@ -42,6 +55,51 @@ impl Budget {
     /// [`BudgetExceeded`] when the worst case is beyond the accuracy.
     pub fn check(&self) -> Result<(), BudgetExceeded> {
         if self.worst_case() <= self.accuracy { Ok(()) } else { Err(BudgetExceeded(*self)) }
+    }
+}
+
+impl WitnessBudget {
+    /// `2*e_max + queue_max + E0 + G + rho*TTL + resolution`: how far from the monitor's reading a
+    /// token of a sound TSU can be.
+    #[must_use]
+    pub fn worst_case(&self, lease: &Budget) -> Bound {
+        self.half_width_max.times(2)
+            + self.queue_max
+            + lease.grant_within
+            + lease.guard
+            + lease.rho.over(lease.ttl)
+            + GenTime::RESOLUTION
+    }
+
+    /// Checks that the witness confirms what a sound TSU asks for in time.
+    ///
+    /// # Errors
+    /// [`WitnessedExceeded`] when the worst case is beyond the accuracy.
+    pub fn check(&self, lease: &Budget) -> Result<(), WitnessedExceeded> {
+        if self.worst_case(lease) <= lease.accuracy {
+            Ok(())
+        } else {
+            Err(WitnessedExceeded(*lease, *self))
+        }
+    }
+}
+
+impl fmt::Display for WitnessedExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(b, w) = self;
+        write!(
+            f,
+            "2*e_max + queue_max + E0 + G + rho*TTL + resolution = {} + {} + {} + {} + {} + {} = {}, \
+             more than the accuracy of {}",
+            w.half_width_max.times(2),
+            w.queue_max,
+            b.grant_within,
+            b.guard,
+            b.rho.over(b.ttl),
+            GenTime::RESOLUTION,
+            w.worst_case(b),
+            b.accuracy
+        )
     }
 }
 
@@ -88,6 +146,31 @@ mod tests {
             ..default_column()
         };
         assert!(tight.check().is_ok());
+    }
+
+    #[test]
+    fn both_columns_hold_for_witnessed_tokens() {
+        let witness = WitnessBudget {
+            half_width_max: Bound::from_millis(60),
+            queue_max: Bound::from_millis(150),
+        };
+        assert_eq!(witness.worst_case(&default_column()), Bound::from_nanos(401_300_000));
+        assert!(witness.check(&default_column()).is_ok());
+        let tight = Budget {
+            accuracy: Bound::from_millis(100),
+            grant_within: Bound::from_millis(25),
+            ..default_column()
+        };
+        assert_eq!(
+            witness.check(&tight).expect_err("the default's figures").to_string(),
+            "2*e_max + queue_max + E0 + G + rho*TTL + resolution = 120ms + 150ms + 25ms + 5ms + \
+             300us + 1ms = 301.3ms, more than the accuracy of 100ms"
+        );
+        let witness = WitnessBudget {
+            half_width_max: Bound::from_millis(5),
+            queue_max: Bound::from_millis(50),
+        };
+        assert!(witness.check(&tight).is_ok());
     }
 
     #[test]

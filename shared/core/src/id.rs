@@ -81,37 +81,48 @@ opaque_bytes! {
     SpkiPin, 32
 }
 
-/// The number of a lease; the monitor never gives the same number twice to one TSU id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct LeaseSeq(u64);
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(u64);
 
-impl LeaseSeq {
-    /// The lease number `n`.
-    #[must_use]
-    pub const fn new(n: u64) -> Self {
-        Self(n)
-    }
+        impl $name {
+            /// The number `n`.
+            #[must_use]
+            pub const fn new(n: u64) -> Self {
+                Self(n)
+            }
 
-    /// The number itself.
-    #[must_use]
-    pub const fn as_u64(self) -> u64 {
-        self.0
-    }
+            /// The number itself.
+            #[must_use]
+            pub const fn as_u64(self) -> u64 {
+                self.0
+            }
 
-    /// The number after this one; `None` when there is none left.
-    #[must_use]
-    pub const fn next(self) -> Option<Self> {
-        match self.0.checked_add(1) {
-            Some(n) => Some(Self(n)),
-            None => None,
+            /// The number after this one; `None` when there is none left.
+            #[must_use]
+            pub const fn next(self) -> Option<Self> {
+                match self.0.checked_add(1) {
+                    Some(n) => Some(Self(n)),
+                    None => None,
+                }
+            }
         }
-    }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+    )+};
 }
 
-impl fmt::Display for LeaseSeq {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
+numbers! {
+    /// The number of a lease; the monitor never gives the same number twice to one TSU id.
+    LeaseSeq,
+    /// The number of a batch on one connection, from 1.
+    BatchSeq,
 }
 
 /// The serial number of a token: 20 octets that read as a positive INTEGER (RFC 3161 2.4.2 asks

@@ -9,6 +9,7 @@
 //! | [`interval`] | closed intervals of spans: every statement about UTC is one |
 //! | [`sample`] | one bracketed reading of a box's clocks |
 //! | [`lease`] | the signed verdict that permits issuing |
+//! | [`confirmation`] | the monitor's signed word on a batch, which permits its release |
 //! | [`judge`] | may a token be built from this sample under this lease? |
 //! | [`fusion`] | UTC as the hull of what enough laboratories agree on |
 //! | [`budget`] | the arithmetic that a configuration must satisfy |
@@ -21,6 +22,7 @@
 compile_error!("the negative control must never be built as a release");
 
 pub mod budget;
+pub mod confirmation;
 pub mod evidence;
 pub mod fusion;
 pub mod id;

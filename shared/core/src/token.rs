@@ -6,7 +6,7 @@
 //! into it. There is no way to skip a stage, and none to copy a token out of one.
 
 use crate::evidence::LeafIndex;
-use crate::id::LeaseSeq;
+use crate::id::{BatchSeq, LeaseSeq};
 use crate::judge::JudgedSample;
 
 /// A request that was found fit for a token and waits for its time.
@@ -53,11 +53,13 @@ pub struct Releasable {
 /// be known.
 pub type Record = LeafIndex;
 
-/// By what right a token is released. The witness will add its own way here.
+/// By what right a token is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
     /// By the lease it was judged under, and nothing more.
     Lease(LeaseSeq),
+    /// By the monitor's confirmation of its batch, besides the lease.
+    Witness(BatchSeq),
 }
 
 /// Leave to release tokens, given when the lease was found standing after signing. Only
@@ -65,14 +67,23 @@ pub enum Permission {
 #[derive(Debug)]
 pub struct ReleasePermit {
     lease: LeaseSeq,
+    recorded: Option<BatchSeq>,
 }
 
-/// A token met a permit for another lease.
+/// A token met a permit that is not for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token was judged under lease {token}, the permit is for lease {permit}")]
-pub struct WrongPermit {
-    token: LeaseSeq,
-    permit: LeaseSeq,
+pub enum WrongPermit {
+    /// It is for another lease.
+    #[error("the token was judged under lease {token}, the permit is for lease {permit}")]
+    Lease {
+        /// The token's.
+        token: LeaseSeq,
+        /// The permit's.
+        permit: LeaseSeq,
+    },
+    /// It does not say that the confirmation of the token's batch is on record.
+    #[error("the confirmation of batch {0} is not known to be on record")]
+    Unrecorded(BatchSeq),
 }
 
 impl ReleasePermit {
@@ -80,7 +91,13 @@ impl ReleasePermit {
     /// monitor or ended by the guard. A lease that merely ran out permits what was judged in time.
     #[must_use]
     pub fn under(lease: LeaseSeq, withdrawn: bool) -> Option<Self> {
-        (!withdrawn).then_some(Self { lease })
+        (!withdrawn).then_some(Self { lease, recorded: None })
+    }
+
+    /// The permit with the word that the confirmation of this batch is durable (P5).
+    #[must_use]
+    pub const fn recorded(self, batch: BatchSeq) -> Self {
+        Self { lease: self.lease, recorded: Some(batch) }
     }
 }
 
@@ -117,6 +134,12 @@ impl<T> Judged<T> {
         &self.judged
     }
 
+    /// Gives the token up.
+    #[must_use]
+    pub fn into_content(self) -> T {
+        self.content
+    }
+
     /// Notes where the token's intent stands.
     #[must_use]
     pub const fn logged(self, record: Record) -> Logged<T> {
@@ -129,6 +152,18 @@ impl<T> Logged<T> {
     #[must_use]
     pub const fn witnessed(self, permission: Permission) -> Witnessed<T> {
         Witnessed { token: self, permission }
+    }
+
+    /// What the token says.
+    #[must_use]
+    pub const fn content(&self) -> &T {
+        self.token.content()
+    }
+
+    /// Gives the token up.
+    #[must_use]
+    pub fn into_content(self) -> T {
+        self.token.content
     }
 
     /// Where the token's intent stands.
@@ -195,13 +230,25 @@ impl<T> Signed<T> {
     /// Lets the token go.
     ///
     /// # Errors
-    /// [`WrongPermit`] when the permit is for another lease than the token was judged under.
+    /// [`WrongPermit`] when the permit is for another lease than the token was judged under, or
+    /// does not say that the confirmation which permits the token is on record.
     pub fn release(self, permit: &ReleasePermit) -> Result<Releasable, WrongPermit> {
         let token = self.token.judged().lease();
         if token != permit.lease {
-            return Err(WrongPermit { token, permit: permit.lease });
+            return Err(WrongPermit::Lease { token, permit: permit.lease });
         }
-        Ok(Releasable { der: self.der })
+        match self.token.permission() {
+            Permission::Witness(batch) if permit.recorded != Some(batch) => {
+                Err(WrongPermit::Unrecorded(batch))
+            }
+            Permission::Lease(_) | Permission::Witness(_) => Ok(Releasable { der: self.der }),
+        }
+    }
+
+    /// By what right the token will be released.
+    #[must_use]
+    pub const fn permission(&self) -> Permission {
+        self.token.permission()
     }
 }
 

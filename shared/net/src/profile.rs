@@ -1,13 +1,29 @@
 //! The `[lease]` figures that both boxes' configurations hold, with their defaults and the check
 //! of the budget.
 
-use chronolease_core::budget::Budget;
+use chronolease_core::budget::{Budget, WitnessBudget};
 use chronolease_core::time::{Bound, Ppb};
 
 use crate::config::Section;
 
 /// The accuracy that EN 319 421 TIS-7.7.2-03 asks for at least.
 const ACCURACY_MAX: Bound = Bound::from_millis(1_000);
+
+/// Reads what a witnessed token needs besides from the `[lease]` section. When it does not hold
+/// with `budget`, if there is one to check, it is an error at `interval_max`, with the arithmetic.
+#[must_use]
+pub fn witness(lease: &Section<'_>, budget: Option<&Budget>) -> Option<WitnessBudget> {
+    let half_width_max = lease.duration_or("interval_max", Bound::from_millis(60));
+    let queue_max = lease.duration_or("queue_max", Bound::from_millis(150));
+    let witness = WitnessBudget { half_width_max: half_width_max?, queue_max: queue_max? };
+    // A budget that does not hold for a lease was told already.
+    if let Some(budget) = budget.filter(|budget| budget.check().is_ok())
+        && let Err(broken) = witness.check(budget)
+    {
+        lease.error("interval_max", broken);
+    }
+    Some(witness)
+}
 
 /// Reads the budget of a leased token from the `[lease]` section. A budget that does not hold is
 /// an error at `accuracy`, with the arithmetic.

@@ -115,7 +115,7 @@ fn every_mistake_is_told_with_its_place() {
             "pki/no.key",
         ),
         BUDGET,
-        ("mode = \"leased\"", "mode = \"witnessed\"", "tsu.mode", "\"leased\" is the only mode"),
+        ("mode = \"witnessed\"", "mode = \"both\"", "tsu.mode", "one of \"witnessed\", \"leased\""),
     ];
     let monitor_mistakes: [Mistake<'_>; 4] = [
         ("[sources]\n", "[sources]\nfautls = 1\n", "sources.fautls", "unknown key"),

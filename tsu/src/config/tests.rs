@@ -102,6 +102,7 @@ fn without_its_files_the_example_lacks_the_files_and_nothing_else() {
 #[test]
 fn what_may_be_left_out_has_the_default_of_the_design() {
     let defaults = [
+        "mode = \"witnessed\"\n",
         "allow_unwitnessed_vm = false\n",
         "request_bytes_max = 16384\n",
         "connections_max = 1024\n",
@@ -112,6 +113,8 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
         "bracket = \"1ms\"\n",
         "rho_ppm = 100\n",
         "ttl = \"3s\"\n",
+        "interval_max = \"60ms\"\n",
+        "queue_max = \"150ms\"\n",
         "slots = 2\n",
         "[log]\nlevel = \"info\"\n",
     ];
@@ -119,6 +122,7 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
     let short = Scratch::with_files().load(&text).expect("nothing necessary is gone");
     let long = Scratch::with_files().load(EXAMPLE).expect("the example is good");
     assert_eq!(short.budget, long.budget);
+    assert_eq!(short.mode, long.mode);
     assert_eq!(short.allow_unwitnessed_vm, long.allow_unwitnessed_vm);
     assert_eq!(short.request_policy, long.request_policy);
     assert_eq!(short.http.request_bytes_max, long.http.request_bytes_max);
@@ -128,10 +132,19 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
 }
 
 #[test]
-fn the_mode_has_no_default_and_witnessed_does_not_exist_yet() {
-    refused(&[("mode = \"leased\"\n", "")], "tsu.mode", "missing");
-    let witnessed = [("mode = \"leased\"", "mode = \"witnessed\"")];
-    refused(&witnessed, "tsu.mode", "this build has no witness yet");
+fn witnessed_is_the_default_and_its_budget_must_hold() {
+    let load = |mode: &str| {
+        let text = example(&[("mode = \"witnessed\"\n", mode)]);
+        Scratch::with_files().load(&text).expect("good").mode
+    };
+    assert_eq!(load(""), load("mode = \"witnessed\"\n"));
+    assert_ne!(load(""), Mode::Leased);
+    assert_eq!(load("mode = \"leased\"\n"), Mode::Leased);
+    let slow = ("queue_max = \"150ms\"", "queue_max = \"250ms\"");
+    refused(&[slow], "lease.interval_max", "= 501.3ms, more than the accuracy of 500ms");
+    let leased = ("mode = \"witnessed\"", "mode = \"leased\"");
+    let text = example(&[slow, leased]);
+    assert!(Scratch::with_files().load(&text).is_ok(), "it has nothing to do with a lease alone");
 }
 
 #[test]
@@ -150,7 +163,8 @@ fn a_tolerance_that_breaks_the_budget_shows_the_arithmetic() {
     ] {
         refused(&[(line, other)], "lease.accuracy", "E0 + G + rho*TTL + 2*beta + resolution");
     }
-    let exact = example(&[("accuracy = \"500ms\"", "accuracy = \"133.3ms\"")]);
+    let leased = ("mode = \"witnessed\"", "mode = \"leased\"");
+    let exact = example(&[("accuracy = \"500ms\"", "accuracy = \"133.3ms\""), leased]);
     assert!(Scratch::with_files().load(&exact).is_ok(), "the sum may reach the accuracy");
 }
 
@@ -198,7 +212,7 @@ fn single_values_are_checked() {
 #[test]
 fn all_mistakes_are_told_at_once() {
     let mistakes = mistakes(&[
-        ("mode = \"leased\"", "mode = \"witnessed\""),
+        ("mode = \"witnessed\"", "mode = \"both\""),
         ("guard = \"5ms\"", "guard = \"5\""),
         ("slots = 2", "slot = 2"),
         ("\"127.0.0.1:3164\"", "\"everywhere\""),

@@ -1,6 +1,6 @@
 //! The lease that this TSU holds, and the guard over it.
 
-use chronolease_core::budget::Budget;
+use chronolease_core::budget::{Budget, WitnessBudget};
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce, TsuId};
 use chronolease_core::judge::{self, JudgedSample, Limits, Refusal};
 use chronolease_core::lease::{EndingCause, LeaseTerms};
@@ -26,6 +26,28 @@ pub struct Terms {
     pub limits: Limits,
     /// The error of this box's oscillator.
     pub rho: Ppb,
+    /// By what right its tokens are released.
+    pub mode: Mode,
+}
+
+/// By what right tokens are released. There is no way from the one to the other while a TSU runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The lease alone.
+    Leased,
+    /// The lease, and the monitor's confirmation of every batch.
+    Witnessed(WitnessBudget),
+}
+
+impl Mode {
+    /// The mode as the configuration names it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Leased => "leased",
+            Self::Witnessed(_) => "witnessed",
+        }
+    }
 }
 
 /// The answer to a probe, as far as the clock goes. The link adds the log's checkpoint.
@@ -187,6 +209,10 @@ impl Holder {
             ttl: lease.ttl,
         };
         budget.check().map_err(|broken| GrantRefused::Budget(broken.to_string()))?;
+        if let Mode::Witnessed(witness) = me.mode {
+            let fits = witness.check(&budget);
+            fits.map_err(|broken| GrantRefused::Budget(broken.to_string()))?;
+        }
         let sequence = lease.sequence;
         self.newest = sequence;
         self.ended = None;
@@ -231,6 +257,12 @@ impl Holder {
         self.trip(EndingCause::EvidencePoisoned);
     }
 
+    /// Who this TSU is and what it accepts.
+    #[must_use]
+    pub const fn me(&self) -> &Terms {
+        &self.me
+    }
+
     /// Whether tokens judged under `lease` may still be released.
     #[must_use]
     pub fn permit(&self, lease: LeaseSeq) -> Option<ReleasePermit> {
@@ -241,12 +273,6 @@ impl Holder {
     #[must_use]
     pub const fn lease(&self) -> Option<&LeaseTerms> {
         self.lease.as_ref()
-    }
-
-    /// The TSU's name.
-    #[must_use]
-    pub const fn tsu(&self) -> &TsuId {
-        &self.me.tsu
     }
 
     /// The newest nonce of the monitor, for serial numbers.

@@ -1,41 +1,36 @@
 //! The task that drives the issuing pipeline: it brings every event together with a clock sample
 //! taken after the event was in, and carries the actions out.
 
+mod recording;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
-use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf;
 use chronolease_core::sample::Sample;
-use chronolease_core::time::{Bound, RawInstant};
+use chronolease_core::time::Bound;
 use chronolease_core::token::Releasable;
 use chronolease_net::observe::Health;
 use chronolease_net::random;
-use chronolease_net::recorder::{self, RecordError, Recorder};
+use chronolease_net::recorder::Recorder;
 use chronolease_sys::Clocks;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use super::metrics::TsuMetrics;
 use super::signer::SignerPool;
 use crate::core::issuing::{
-    Action, Event, Finished, Issuer, LaneId, NoLeaseWhy, NotRecorded, Note, RequestId, ToLink,
-    WAITING_MAX,
+    Action, Event, Finished, Issuer, NoLeaseWhy, Note, RequestId, ToLink, WAITING_MAX,
 };
 use crate::core::rfc3161::{Rejection, Request};
+use recording::{Recording, Waits};
 
 /// How many batches can be in flight at most.
 pub const LANES_MAX: usize = 256;
 
 /// How often the clock is looked at when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
-
-/// How long a record that nobody waits for may stay in memory.
-const FLUSH: Bound = Bound::from_millis(100);
-
-/// How much is laid aside at most for the next batch.
-const ASIDE_MAX: usize = 256;
 
 /// A client's answer.
 pub type Reply = Result<Releasable, Rejection>;
@@ -75,7 +70,7 @@ pub struct Driver {
     /// What comes from clients.
     pub requests: mpsc::Receiver<Incoming>,
     /// What comes back from the signing threads.
-    pub finished: mpsc::Receiver<(LaneId, Finished)>,
+    pub finished: mpsc::Receiver<Finished>,
     /// What Prometheus reads.
     pub metrics: TsuMetrics,
     /// What a service manager reads.
@@ -87,42 +82,18 @@ pub struct Driver {
 struct Running {
     clients: HashMap<RequestId, oneshot::Sender<Reply>>,
     next: u64,
-    logged: mpsc::Sender<Event>,
-    /// What nobody waits for: it goes to the disk with the next batch, or within [`FLUSH`].
-    aside: Vec<leaf::Event>,
-    /// Where it comes back when the log did not take it.
-    returned: mpsc::Sender<Vec<leaf::Event>>,
-    /// When that was last tried without a batch.
-    flushed: RawInstant,
+    recording: Recording,
     trouble: Option<String>,
-}
-
-impl Running {
-    /// Keeps what the log did not take for a better time. When that takes long, the digests of
-    /// tokens go first: their intents are on record.
-    fn take_back(&mut self, events: Vec<leaf::Event>) {
-        self.aside.splice(0..0, events);
-        if self.aside.len() > ASIDE_MAX {
-            self.aside.retain(|event| !matches!(event, leaf::Event::Issued(_)));
-            self.aside.truncate(ASIDE_MAX);
-        }
-    }
 }
 
 impl Driver {
     /// Runs until `stop`, which comes after the last client was answered. Losing the signing
     /// threads ends it too: a TSU that cannot sign must not look alive.
     pub async fn run(mut self, stop: CancellationToken) {
-        // Each lane has at most one batch on its way to the disk; beside them there are leases.
-        let (logged, mut logged_in) = mpsc::channel(LANES_MAX);
-        let (returned, mut returned_in) = mpsc::channel(LANES_MAX);
         let mut running = Running {
             clients: HashMap::new(),
             next: 0,
-            logged,
-            aside: Vec::new(),
-            returned,
-            flushed: self.clocks.raw(),
+            recording: Recording::new(self.recorder.clone(), self.clocks.raw()),
             trouble: None,
         };
         let mut out = Vec::new();
@@ -130,16 +101,10 @@ impl Driver {
             let patience = self.patience();
             let event = tokio::select! {
                 biased;
-                () = stop.cancelled() => {
-                    return self.flush(&self.clocks.sample(), &mut running);
-                }
+                () = stop.cancelled() => return running.recording.flush(&self.clocks.sample()),
                 Some(event) = self.link.recv() => event,
-                Some((lane, batch)) = self.finished.recv() => Event::Finished(lane, batch),
-                Some(event) = logged_in.recv() => event,
-                Some(events) = returned_in.recv() => {
-                    running.take_back(events);
-                    continue;
-                }
+                Some(token) = self.finished.recv() => Event::Finished(token),
+                Some(event) = running.recording.recorded() => event,
                 Some(incoming) = self.requests.recv(), if self.issuer.has_room() => {
                     running.next += 1;
                     let id = RequestId(running.next);
@@ -150,11 +115,7 @@ impl Driver {
             };
             let now = self.clocks.sample_within(self.bracket);
             self.health.progress(now.raw_after);
-            // By the oscillator, for there is no tick while clients keep asking.
-            if (now.raw_after - running.flushed).magnitude() >= FLUSH {
-                running.flushed = now.raw_after;
-                self.flush(&now, &mut running);
-            }
+            running.recording.flush_if_due(&now);
             self.issuer.handle(&now, event, &mut out);
             for action in out.drain(..) {
                 if !self.act(&now, action, &mut running) {
@@ -167,24 +128,26 @@ impl Driver {
 
     /// `false` when the signing threads are gone.
     fn act(&self, now: &Sample, action: Action, running: &mut Running) -> bool {
+        let recording = &mut running.recording;
         match action {
             Action::Send(message) => {
                 // A link that does not take messages is about to be closed.
                 let _ = self.to_monitor.try_send(message);
             }
             Action::LogLease(sequence, lease) => {
-                let events = vec![leaf::Event::LeaseGranted(lease)];
-                let done = move |recorded: Result<LeafIndex, NotRecorded>| {
-                    Event::LeaseLogged(sequence, recorded.map(drop))
-                };
-                self.log(now, events, running, done);
+                let lease = leaf::Event::LeaseGranted(lease);
+                recording.submit(now, Waits::Lease(sequence), vec![lease]);
             }
             Action::Log(lane, intents) => {
-                let events = intents.into_iter().map(leaf::Event::Intent).collect();
-                self.log(now, events, running, move |recorded| Event::Logged(lane, recorded));
+                let intents = intents.into_iter().map(leaf::Event::Intent).collect();
+                recording.submit(now, Waits::Batch(lane), intents);
+            }
+            Action::LogConfirmation(lane, signed) => {
+                let confirmed = leaf::Event::Confirmed(signed);
+                recording.submit(now, Waits::Confirmation(lane), vec![confirmed]);
             }
             Action::Sign(lane, batch) => return self.signers.give(lane, batch),
-            Action::Record(event) => running.aside.push(event),
+            Action::Record(event) => recording.lay_aside(event),
             Action::Reply(id, reply) => {
                 // A client that went away is no reason to lose the others' tokens.
                 if let Some(client) = running.clients.remove(&id) {
@@ -194,56 +157,6 @@ impl Driver {
             Action::Note(note) => self.note(&note),
         }
         true
-    }
-
-    /// Puts events on their way to the disk, and what was laid aside before them; the pipeline
-    /// hears through `done` where the first of the events stands.
-    fn log(
-        &self,
-        now: &Sample,
-        events: Vec<leaf::Event>,
-        running: &mut Running,
-        done: impl FnOnce(Result<LeafIndex, NotRecorded>) -> Event + Send + 'static,
-    ) {
-        let aside = std::mem::take(&mut running.aside);
-        let before = aside.len();
-        let submitted = self.recorder.submit(now, aside.iter().cloned().chain(events).collect());
-        let (logged, returned) = (running.logged.clone(), running.returned.clone());
-        tokio::spawn(async move {
-            let recorded = match submitted {
-                Ok(pending) => pending.committed().await.map_err(RecordError::from),
-                Err(failure) => Err(failure),
-            };
-            let first = recorded.map(|committed| recorder::place(&committed, before));
-            if first.is_err() && !aside.is_empty() {
-                let _ = returned.send(aside).await;
-            }
-            let recorded = first.map_err(|failure| {
-                debug!(%failure, "not on record, so nothing is signed on it");
-                if failure.is_final() { NotRecorded::ForGood } else { NotRecorded::ForNow }
-            });
-            // The pipeline is gone only when the TSU stops.
-            let _ = logged.send(done(recorded)).await;
-        });
-    }
-
-    /// Puts what was laid aside on its way to the disk by itself.
-    fn flush(&self, now: &Sample, running: &mut Running) {
-        let aside = std::mem::take(&mut running.aside);
-        if aside.is_empty() {
-            return;
-        }
-        let submitted = self.recorder.submit(now, aside.clone());
-        let returned = running.returned.clone();
-        tokio::spawn(async move {
-            let recorded = match submitted {
-                Ok(pending) => pending.committed().await.is_ok(),
-                Err(_) => false,
-            };
-            if !recorded {
-                let _ = returned.send(aside).await;
-            }
-        });
     }
 
     fn show(&self, last_trouble: &mut Option<String>) {
@@ -289,7 +202,18 @@ impl Driver {
                 warn!(%why, "a lease was not accepted");
                 self.metrics.grant_refused();
             }
+            Note::NotConfirmed(why) => {
+                warn!(%why, "the monitor did not confirm a batch");
+                self.metrics.not_confirmed(*why);
+            }
+            Note::OtherConfirmed(batch) => {
+                error!(%batch, "the monitor confirmed something else than it was asked");
+            }
+            Note::Unanswered(batch) => warn!(%batch, "the monitor did not answer about a batch"),
             Note::NotUsable(why) => error!(%why, "not issuing"),
         }
     }
 }
+
+#[cfg(all(test, not(feature = "negative-control")))]
+mod tests;

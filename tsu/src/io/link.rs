@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chronolease_core::confirmation::ConfirmationError;
 use chronolease_core::id::{BootId, Incarnation, TsuId};
 use chronolease_core::lease::LeaseError;
 use chronolease_core::wire::{
-    self, Hello, PROTOCOL_VERSION, ProbeAnswer, ToMonitor, ToTsu, WireError,
+    self, Confirm, Hello, PROTOCOL_VERSION, ProbeAnswer, ToMonitor, ToTsu, WireError,
 };
 use chronolease_net::frame::{FrameError, read_frame, write_frame};
 use chronolease_net::keys::EvidenceVerifier;
@@ -30,7 +31,7 @@ use crate::core::issuing::{Event, ToLink};
 const RETRY: Duration = Duration::from_millis(250);
 
 /// The most messages that wait to be sent.
-const OUTGOING_MAX: usize = 16;
+const OUTGOING_MAX: usize = 320;
 
 /// Whom to call, and as whom.
 pub struct Link {
@@ -63,6 +64,8 @@ enum LinkError {
     Wire(#[from] WireError),
     #[error("the monitor sent a lease that is none: {0}")]
     Lease(#[from] LeaseError),
+    #[error("the monitor sent a confirmation that is none: {0}")]
+    Confirmation(#[from] ConfirmationError),
     #[error(transparent)]
     Logs(#[from] LogsError),
     #[error("the monitor closed the connection")]
@@ -165,6 +168,13 @@ impl Link {
                     let terms = lease.open(verify)?;
                     Event::Granted(lease, terms)
                 }
+                ToTsu::Confirmed(signed) => {
+                    let verify = |m: &[u8], s: &[u8]| self.evidence_key.verify(m, s);
+                    let confirmation = signed.open(verify)?;
+                    self.logs.shown_to(&confirmation)?;
+                    Event::Confirmed(signed, confirmation)
+                }
+                ToTsu::NotConfirmed(batch, why) => Event::NotConfirmed(batch, why),
                 ToTsu::Revoke { up_to, cause } => Event::Revoked(up_to, cause),
                 ToTsu::Witnessed(both) => {
                     let (event, reply) = self.logs.vouch(both.checkpoint).await?;
@@ -192,8 +202,14 @@ impl Link {
             let message = tokio::select! {
                 said = outgoing.recv() => match said.ok_or(LinkError::Stopped)? {
                     ToLink::Answer(Answer { nonce, sample, ended }) => {
-                        let checkpoint = self.logs.offer();
-                        ToMonitor::Answer(ProbeAnswer { nonce, sample, ended, checkpoint })
+                        let log = self.logs.offer();
+                        ToMonitor::Answer(ProbeAnswer { nonce, sample, ended, log })
+                    }
+                    ToLink::Confirm(batch) => {
+                        let Some((log, since_shown)) = self.logs.show(batch.sequence) else {
+                            continue;
+                        };
+                        ToMonitor::Confirm(Confirm { batch, log, since_shown })
                     }
                     ToLink::Revoked(up_to) => ToMonitor::Revoked(up_to),
                 },

@@ -1,5 +1,6 @@
 //! What Prometheus reads of the TSU.
 
+use chronolease_core::confirmation::NotConfirmed;
 use chronolease_core::evidence::TreeSize;
 use chronolease_net::observe::{Metrics, MetricsError};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
@@ -22,6 +23,7 @@ pub struct TsuMetrics {
     evidence_trouble: IntGauge,
     peer_checkpoint: IntGauge,
     logs_broken: IntGauge,
+    not_confirmed: IntCounterVec,
 }
 
 impl TsuMetrics {
@@ -53,6 +55,14 @@ impl TsuMetrics {
             "peer_checkpoint_size",
             "Leaves of the monitor's log in the newest checkpoint that this TSU vouched for.",
         )?;
+        let not_confirmed = metrics.int_counter_vec(
+            "batches_not_confirmed_total",
+            "Batches of tokens that the monitor did not confirm, by reason.",
+            &["reason"],
+        )?;
+        for why in NotConfirmed::ALL {
+            not_confirmed.with_label_values(&[why.label()]);
+        }
         let logs_broken = metrics.int_gauge(
             "logs_broken",
             "1 when one of the two logs was found, since the start, not to continue what the other \
@@ -73,6 +83,7 @@ impl TsuMetrics {
             evidence_trouble,
             peer_checkpoint,
             logs_broken,
+            not_confirmed,
         })
     }
 
@@ -121,6 +132,11 @@ impl TsuMetrics {
     /// Whether one of the two logs was found broken.
     pub fn logs_broken(&self, broken: bool) {
         self.logs_broken.set(broken.into());
+    }
+
+    /// The monitor did not confirm a batch.
+    pub fn not_confirmed(&self, why: NotConfirmed) {
+        self.not_confirmed.with_label_values(&[why.label()]).inc();
     }
 
     /// A lease was not accepted.

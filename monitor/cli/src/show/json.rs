@@ -1,6 +1,7 @@
 //! A leaf as a JSON object with every field. Names are those of the leaf's grammar in snake case;
 //! bytes are hexadecimal, instants and lengths whole nanoseconds unless the name says otherwise.
 
+use chronolease_core::confirmation::Confirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{
     Assessment, BoxRole, Ended, Event, Imprint, Intent, Leaf, LeafError, NewEpoch, PeerBroken,
@@ -62,6 +63,11 @@ fn event(event: &Event) -> Map<String, Value> {
             "root": sealed.root.to_string(),
             "reason": reason,
         }),
+        Event::Confirmed(signed) => json!({
+            "confirmation": wire::decode_confirmation(&signed.der).ok().as_ref().map(confirmation),
+            "confirmation_bytes": text::hex(&signed.der),
+            "signature": text::hex(&signed.signature),
+        }),
         Event::PeerBroken(PeerBroken { cause, known, offered }) => json!({
             "cause": cause.label(),
             "known": String::from_utf8_lossy(known),
@@ -111,6 +117,23 @@ fn terms(it: &LeaseTerms) -> Value {
         "clock_bound_ns": it.clock_bound.as_nanos(),
         "rho_ppb": it.rho.as_ppb(),
         "policy": it.policy,
+    })
+}
+
+fn confirmation(it: &Confirmation) -> Value {
+    json!({
+        "tsu": it.tsu.as_str(),
+        "incarnation": it.incarnation.to_string(),
+        "channel": it.channel.to_string(),
+        "sequence": it.batch.sequence.as_u64(),
+        "lease": it.batch.lease.as_u64(),
+        "root": it.batch.root.to_string(),
+        "gen_time_min_ms": it.batch.gen_times.min().as_unix_millis(),
+        "gen_time_max_ms": it.batch.gen_times.max().as_unix_millis(),
+        "log_size": it.log.size.as_u64(),
+        "log_root": it.log.root.to_string(),
+        "utc_ns": it.utc.as_unix_nanos(),
+        "half_width_ns": it.half_width.as_nanos(),
     })
 }
 

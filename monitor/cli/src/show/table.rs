@@ -1,6 +1,7 @@
 //! One line for a human reader. Text that came from outside is quoted, so that it cannot move the
 //! cursor of a terminal.
 
+use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
@@ -52,6 +53,7 @@ fn event(event: &Event) -> String {
             let Checkpoint { origin, size, root } = sealed;
             format!("sealed={origin} size={size} root={root} reason={reason:?}")
         }
+        Event::Confirmed(signed) => confirmed(signed),
         Event::PeerBroken(PeerBroken { cause, known, offered }) => {
             format!("cause={cause} known: {} offered: {}", checkpoint(known), checkpoint(offered))
         }
@@ -82,6 +84,20 @@ fn granted(lease: &SignedLease) -> String {
             text::utc(it.sample.real)
         ),
         Err(why) => format!("terms: {why}"),
+    }
+}
+
+fn confirmed(signed: &SignedConfirmation) -> String {
+    match wire::decode_confirmation(&signed.der) {
+        Ok(it) => format!(
+            "tsu={} batch={} lease={} utc={} +-{}",
+            it.tsu,
+            it.batch.sequence,
+            it.batch.lease,
+            text::utc(it.utc),
+            it.half_width
+        ),
+        Err(why) => format!("confirmation: {why}"),
     }
 }
 

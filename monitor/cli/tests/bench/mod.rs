@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use chronolease_cli::fsck;
+use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
     Assessment, BoxRole, Ended, Event, Imprint, Intent, IssuedToken, Leaf, NewEpoch, PeerBroken,
@@ -283,6 +284,7 @@ pub(crate) fn every_kind() -> Vec<Event> {
             sealed: Checkpoint { origin, size, root },
             reason: "\u{1b}[2J gone".to_owned(),
         }),
+        Event::Confirmed(SignedConfirmation { der: vec![1], signature: vec![0x5a; 64] }),
         Event::PeerBroken(PeerBroken {
             cause: EndingCause::Rollback,
             known: unverified_checkpoint(size, root),

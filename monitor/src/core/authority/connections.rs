@@ -3,7 +3,8 @@
 //! One connection is current. A second one for the same TSU makes both answer a fresh challenge:
 //! a silent first one is superseded, and two that answer are a clone.
 
-use chronolease_core::id::{ChannelBinding, Incarnation, Nonce};
+use chronolease_core::evidence::TreeHead;
+use chronolease_core::id::{BatchSeq, ChannelBinding, Incarnation, Nonce};
 use chronolease_core::time::{Bound, RawInstant, Span};
 use chronolease_core::wire::{Hello, ProbeAnswer, RefusedWhy, ToTsu};
 
@@ -23,6 +24,10 @@ pub(super) struct Link {
     outstanding: Option<(Nonce, RawInstant)>,
     last_answer: RawInstant,
     missed: u32,
+    /// The last tree that the TSU showed of its log.
+    pub(super) shown: TreeHead,
+    /// The batch that comes next.
+    pub(super) next_batch: BatchSeq,
 }
 
 /// A second connection, while both are challenged.
@@ -46,7 +51,16 @@ pub(super) struct Connections {
 
 impl Link {
     fn new(conn: ConnId, hello: Hello, channel: ChannelBinding, now: RawInstant) -> Self {
-        Self { conn, hello, channel, outstanding: None, last_answer: now, missed: 0 }
+        Self {
+            conn,
+            hello,
+            channel,
+            outstanding: None,
+            last_answer: now,
+            missed: 0,
+            shown: TreeHead::empty(),
+            next_batch: BatchSeq::new(1),
+        }
     }
 
     /// Whether the last probes went unanswered.
@@ -90,6 +104,10 @@ impl Connections {
         self.current.as_ref()
     }
 
+    pub(super) fn current_mut(&mut self, conn: ConnId) -> Option<&mut Link> {
+        self.current.as_mut().filter(|link| link.conn == conn)
+    }
+
     pub(super) fn is_current(&self, conn: ConnId) -> bool {
         self.current.as_ref().is_some_and(|link| link.conn == conn)
     }
@@ -116,7 +134,7 @@ impl Connections {
     ) {
         let mut link = Link::new(conn, hello, channel, context.now);
         let Some(current) = &mut self.current else {
-            return self.admit(link, admission, context.now, out);
+            return self.admit(link, admission, context, out);
         };
         if self.challenge.is_some() {
             return refuse(conn, RefusedWhy::Busy, out);
@@ -186,7 +204,7 @@ impl Connections {
         admits: impl Fn(Incarnation) -> Admission,
         out: &mut Vec<Action>,
     ) {
-        self.settle_challenge(context.now, admits, out);
+        self.settle_challenge(context, admits, out);
         let silent = |link: &mut Link| {
             let since = context.now - link.last_answer;
             since > Span::ZERO && since.magnitude() > self.silence_max
@@ -202,10 +220,11 @@ impl Connections {
 
     fn settle_challenge(
         &mut self,
-        now: RawInstant,
+        context: &Context,
         admits: impl Fn(Incarnation) -> Admission,
         out: &mut Vec<Action>,
     ) {
+        let now = context.now;
         let current_gone = self.current.is_none();
         let settled = self.challenge.take_if(|c| current_gone || now >= c.deadline);
         let Some(Challenge { link, current_answered, challenger_answered, .. }) = settled else {
@@ -218,23 +237,25 @@ impl Connections {
             out.push(Action::Close(superseded.conn));
         }
         let admission = admits(link.hello.incarnation);
-        self.admit(link, admission, now, out);
+        self.admit(link, admission, context, out);
     }
 
     fn admit(
         &mut self,
         mut link: Link,
         admission: Admission,
-        now: RawInstant,
+        context: &Context,
         out: &mut Vec<Action>,
     ) {
         match admission {
             Admission::Wait => refuse(link.conn, RefusedWhy::Wait, out),
             Admission::Now => {
                 out.push(Action::Admit(link.conn));
-                link.last_answer = now;
+                link.last_answer = context.now;
+                // The welcome names this tree: the TSU proves from there.
+                link.shown = context.vouched;
                 self.current = Some(link);
-                self.next_probe = now;
+                self.next_probe = context.now;
                 self.newly_admitted = true;
             }
         }

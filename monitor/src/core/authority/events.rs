@@ -1,12 +1,15 @@
 //! What happens to a ward, and what it wants done.
 
+use chronolease_core::confirmation::Confirmation;
+use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf;
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::id::{ChannelBinding, LeaseSeq, Nonce};
 use chronolease_core::interval::Interval;
 use chronolease_core::lease::{EndingCause, LeaseTerms};
 use chronolease_core::time::RawInstant;
-use chronolease_core::wire::{Hello, ProbeAnswer, ToTsu};
+use chronolease_core::wire::{Confirm, Hello, ProbeAnswer, ToTsu};
 
 use super::connections::ConnId;
 use super::record::Record;
@@ -18,10 +21,21 @@ pub struct Context {
     pub now: RawInstant,
     /// UTC - RAW on the monitor's oscillator, as it holds at `now`.
     pub utc: Result<Interval, NoUtc>,
+    /// The newest tree of the TSU's log that the monitor has vouched for.
+    pub vouched: TreeHead,
     /// Whether the evidence log takes records, as far as is known. No record, no grant.
     pub recordable: bool,
     /// Fresh randomness; one for each connection that may have to be probed.
     pub nonces: [Nonce; 2],
+}
+
+/// A log as the TSU shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownLog {
+    /// The tree.
+    pub tree: TreeHead,
+    /// The proof that it continues the last tree that was shown on the connection.
+    pub since_shown: Vec<Hash>,
 }
 
 /// What happened.
@@ -44,9 +58,16 @@ pub enum Event {
         answer: ProbeAnswer,
         /// The monitor's oscillator, read when the answer was in.
         received: RawInstant,
-        /// Whether the answer's checkpoint continues what the monitor vouched for before. Without
-        /// it the clock is judged all the same, but nothing is granted.
-        vouched: bool,
+        /// The checkpoint that came with it, when the monitor vouched for it. Without one the
+        /// clock is judged all the same, but nothing is granted.
+        log: Option<ShownLog>,
+    },
+    /// A TSU asks whether a batch may be released.
+    Confirm {
+        /// The connection.
+        conn: ConnId,
+        /// The batch and the log.
+        confirm: Confirm,
     },
     /// One of the two logs does not continue what the other box vouched for.
     LogBroken {
@@ -95,6 +116,9 @@ pub enum Action {
     /// When one of them fails, do not send, and report [`Event::PersistFailed`] or
     /// [`Event::EvidenceLost`].
     Grant(ConnId, Record, LeaseTerms),
+    /// Sign the confirmation, put it on evidence, and only then send it. It need not be waited for:
+    /// when it cannot be recorded it is not sent.
+    Confirm(ConnId, Confirmation),
     /// For evidence, log and metrics: a lease ended, and with it all before it.
     Ended(leaf::Ended),
     /// For evidence and log: a probe was judged.

@@ -20,6 +20,8 @@ pub(super) enum Admission {
 #[derive(Debug)]
 struct Newest {
     sequence: LeaseSeq,
+    /// The first lease of the unbroken run that this one renews.
+    first: LeaseSeq,
     /// When it has run out at the TSU for certain, on the monitor's oscillator.
     live_until: RawInstant,
     revoked: Option<EndingCause>,
@@ -43,6 +45,14 @@ impl Leases {
         self.newest.as_ref().filter(|n| n.revoked.is_none()).map(|n| n.sequence)
     }
 
+    /// Whether what was judged under this lease may be confirmed: it is the lease that stands, or
+    /// one that it renews without a break.
+    pub(super) fn covers(&self, sequence: LeaseSeq, now: RawInstant) -> bool {
+        self.newest.as_ref().is_some_and(|n| {
+            n.revoked.is_none() && now <= n.live_until && (n.first..=n.sequence).contains(&sequence)
+        })
+    }
+
     pub(super) fn live_until(&self) -> Option<RawInstant> {
         self.newest.as_ref().filter(|n| n.revoked.is_none()).map(|n| n.live_until)
     }
@@ -51,7 +61,9 @@ impl Leases {
     /// new one never arrives.
     pub(super) fn granted(&mut self, sequence: LeaseSeq, live_until: RawInstant) {
         let live_until = live_until.max(self.inherited_until);
-        self.newest = Some(Newest { sequence, live_until, revoked: None, acked: false });
+        let renewed = self.newest.as_ref().filter(|n| n.revoked.is_none()).map(|n| n.first);
+        let first = renewed.unwrap_or(sequence);
+        self.newest = Some(Newest { sequence, first, live_until, revoked: None, acked: false });
     }
 
     pub(super) fn revoked(&mut self, cause: EndingCause, now: RawInstant) {

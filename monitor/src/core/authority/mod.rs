@@ -9,6 +9,7 @@ mod lease;
 mod rearm;
 mod record;
 mod rules;
+mod witness;
 
 use chronolease_core::evidence::leaf;
 use chronolease_core::fusion::NoUtc;
@@ -20,7 +21,7 @@ use chronolease_core::wire::{LeaseEnded, PROTOCOL_VERSION, ProbeAnswer, RefusedW
 use super::assessment::{self, Probed, Verdict};
 pub use connections::ConnId;
 use connections::Connections;
-pub use events::{Action, Context, Event};
+pub use events::{Action, Context, Event, ShownLog};
 use lease::{Admission, Leases};
 use rearm::GoodRun;
 pub use record::{Record, RecordError};
@@ -104,9 +105,12 @@ impl Ward {
                 }
                 self.connections.connected(conn, hello, channel, admission, context, out);
             }
-            Event::Answered { conn, answer, received, vouched } => {
+            Event::Answered { conn, answer, received, log } => {
+                let vouched = log
+                    .is_some_and(|log| self.shows(conn, &log.tree, &log.since_shown, context, out));
                 self.answered(context, conn, &answer, received, vouched, out);
             }
+            Event::Confirm { conn, confirm } => self.confirm(context, conn, &confirm, out),
             Event::LogBroken { cause } => self.end(context, cause, out),
             Event::RevocationAcked { conn, up_to } => {
                 if self.connections.is_current(conn) {

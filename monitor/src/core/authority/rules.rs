@@ -1,5 +1,6 @@
 //! By what rules leases are granted.
 
+use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::id::TsuId;
 use chronolease_core::time::Bound;
 
@@ -23,6 +24,8 @@ pub struct Rules {
     pub policy: String,
     /// What a probe must prove.
     pub limits: Limits,
+    /// What a batch must keep to be confirmed.
+    pub witness: WitnessLimits,
     /// How long a lease lasts.
     pub ttl: Bound,
     /// How often the TSU is probed; also how long a challenged connection may be silent.

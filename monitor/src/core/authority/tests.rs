@@ -1,5 +1,6 @@
 use super::*;
 use crate::core::assessment::Limits;
+use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce, TsuId};
 use chronolease_core::interval::Interval;
@@ -23,6 +24,10 @@ fn rules(rearm: Rearm) -> Rules {
             bracket: Bound::from_millis(1),
             rho: Ppb::from_ppm(100),
         },
+        witness: WitnessLimits {
+            accuracy: Bound::from_millis(500),
+            half_width_max: Bound::from_millis(60),
+        },
         ttl: Bound::from_millis(3_000),
         probe: Bound::from_millis(1_000),
         good_probes: 5,
@@ -38,6 +43,8 @@ struct Bench {
     now_ms: i64,
     utc: Result<Interval, NoUtc>,
     recordable: bool,
+    /// What comes with each answer of the TSU about its log.
+    log: Option<ShownLog>,
     nonce: u8,
     out: Vec<Action>,
 }
@@ -51,7 +58,8 @@ impl Bench {
         let now_ms = 10_000;
         let now = RawInstant::from_nanos(now_ms * MS);
         let ward = Ward::new(rules, record, now);
-        Self { ward, now_ms, utc: Ok(utc()), recordable: true, nonce: 0, out: vec![] }
+        let log = Some(ShownLog { tree: TreeHead::empty(), since_shown: vec![] });
+        Self { ward, now_ms, utc: Ok(utc()), recordable: true, log, nonce: 0, out: vec![] }
     }
 
     fn connected() -> Self {
@@ -73,6 +81,7 @@ impl Bench {
         let context = Context {
             now: RawInstant::from_nanos(self.now_ms * MS),
             utc: self.utc,
+            vouched: TreeHead::empty(),
             recordable: self.recordable,
             nonces: [nonce(self.nonce), nonce(self.nonce.wrapping_add(1))],
         };
@@ -110,9 +119,10 @@ impl Bench {
             boot_minus_mono: Span::ZERO,
             boot_id: BootId::from_bytes([1; 16]),
         };
-        let answer = ProbeAnswer { nonce, sample, ended, checkpoint: None };
+        let answer = ProbeAnswer { nonce, sample, ended, log: None };
         let received = RawInstant::from_nanos(at);
-        self.handle(Event::Answered { conn: ConnId(conn), answer, received, vouched: true });
+        let log = self.log.clone();
+        self.handle(Event::Answered { conn: ConnId(conn), answer, received, log });
     }
 
     /// `count` probes, each answered at once, a second apart.
@@ -172,3 +182,4 @@ const NO_CONSENSUS: NoUtc = NoUtc::NoConsensus { usable: 5, best: 3, required: 4
 mod connections;
 mod leases;
 mod property;
+mod witness;

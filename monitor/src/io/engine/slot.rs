@@ -55,6 +55,11 @@ impl Slot {
         Some(self.cut(conn))
     }
 
+    /// Where messages to this connection go.
+    pub(super) fn outgoing(&self, conn: ConnId) -> Option<mpsc::Sender<ToTsu>> {
+        self.connections.get(&conn).map(|connection| connection.outgoing.clone())
+    }
+
     /// Cuts a connection off. The ward must be told.
     pub(super) fn cut(&mut self, conn: ConnId) -> Event {
         self.connections.remove(&conn);

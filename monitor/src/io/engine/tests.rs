@@ -7,6 +7,7 @@ use crate::core::authority::{ConnId, Rearm, Record, Rules, Ward, WardState};
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::sources::{self, PollResult, Source};
+use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::fusion::Faults;
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, TsuId};
@@ -138,8 +139,8 @@ impl Bench {
     fn answer(&mut self, nonce: Nonce, at_ms: i64, error_ms: i64) -> Sample {
         let now = sample(at_ms);
         let read = Sample { real: now.real + Span::from_millis(error_ms), ..now };
-        let checkpoint = Some(self.tsu.offer());
-        let answer = ProbeAnswer { nonce, sample: read, ended: None, checkpoint };
+        let log = Some(self.tsu.offer());
+        let answer = ProbeAnswer { nonce, sample: read, ended: None, log };
         let received = now.raw_after;
         self.engine.take(&now, Some(Input::Answered { ward: 0, conn: CONN, answer, received }));
         let view = self.engine.sources.view(now.raw_after);
@@ -166,6 +167,10 @@ fn rules(tsu: TsuId) -> Rules {
         tsu,
         policy: "0.4.0.2023.1.1".to_owned(),
         limits: LIMITS,
+        witness: WitnessLimits {
+            accuracy: Bound::from_millis(500),
+            half_width_max: Bound::from_millis(60),
+        },
         ttl: Bound::from_millis(3_000),
         probe: Bound::from_millis(1_000),
         good_probes: 1,

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::cosignature::Cosignature;
 use super::exchange::AddCheckpoint;
+use super::merkle::Hash;
 use super::note::{CosignerKey, LogKey, Note, NoteError, NoteSignature};
 use super::proof::{self, Nodes, ProofError, prove_consistency};
 use super::{TreeHead, TreeSize, checkpoint::Checkpoint};
@@ -22,7 +23,18 @@ pub struct Offers {
     witness: CosignerKey,
     /// What the witness holds once it has taken all that was offered.
     held: TreeHead,
+    /// The last tree that was shown, with an offer or without one.
+    shown: TreeHead,
     open: VecDeque<Note>,
+}
+
+/// An offer, with the proof that it continues the last tree that was shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The checkpoint, which continues the last one that was offered.
+    pub add: AddCheckpoint,
+    /// From the last tree that was shown to the checkpoint.
+    pub since_shown: Vec<Hash>,
 }
 
 /// The witness vouched for a tree that this log does not continue: leaves were lost or changed.
@@ -59,7 +71,8 @@ impl Offers {
     /// Of the log `key`, to the witness `witness`, which holds nothing as far as is known.
     #[must_use]
     pub fn new(key: LogKey, witness: CosignerKey) -> Self {
-        Self { key, witness, held: TreeHead::empty(), open: VecDeque::new() }
+        let (held, shown) = (TreeHead::empty(), TreeHead::empty());
+        Self { key, witness, held, shown, open: VecDeque::new() }
     }
 
     /// A connection stands, and the witness says what it holds. `nodes` are those of the tree
@@ -74,7 +87,7 @@ impl Offers {
         own: TreeSize,
         nodes: &N,
     ) -> Result<(), Broken> {
-        self.held = held;
+        (self.held, self.shown) = (held, held);
         self.open.clear();
         if held.size > own {
             return Err(Broken::RolledBack { own, held: held.size });
@@ -94,9 +107,10 @@ impl Offers {
         own: TreeHead,
         nodes: &N,
         sign: impl FnOnce(&[u8]) -> [u8; 64],
-    ) -> Result<AddCheckpoint, ProofError> {
+    ) -> Result<Offer, ProofError> {
         let old = self.held.size.min(own.size);
         let proof = prove_consistency(nodes, old, own.size)?;
+        let since_shown = self.show(own, nodes)?;
         let origin = self.key.name().clone();
         let checkpoint = Checkpoint { origin, size: own.size, root: own.root };
         let note = checkpoint.sign(&self.key, sign);
@@ -106,7 +120,22 @@ impl Offers {
         if self.open.len() > OPEN_MAX {
             self.open.pop_front();
         }
-        Ok(AddCheckpoint { old, proof, note })
+        Ok(Offer { add: AddCheckpoint { old, proof, note }, since_shown })
+    }
+
+    /// Shows the tree `own` without offering it: the proof that it continues the last tree that
+    /// was shown.
+    ///
+    /// # Errors
+    /// [`ProofError::MissingNode`] when `nodes` does not hold the tree.
+    pub fn show<N: Nodes + ?Sized>(
+        &mut self,
+        own: TreeHead,
+        nodes: &N,
+    ) -> Result<Vec<Hash>, ProofError> {
+        let proof = prove_consistency(nodes, self.shown.size.min(own.size), own.size)?;
+        self.shown = own;
+        Ok(proof)
     }
 
     /// The witness answered with the signature line `line`. Returns the offer with both signatures;

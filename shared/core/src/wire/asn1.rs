@@ -1,6 +1,7 @@
 //! The grammar as rasn types, private to the codecs of this crate. Ranges and names are checked while these
 //! become the public types.
 
+mod confirmation;
 mod link;
 mod terms;
 
@@ -14,6 +15,8 @@ use crate::lease::{self, EndingCause};
 use crate::time::{RawInstant, Span, Timestamp};
 use crate::{sample, wire};
 
+pub(super) use confirmation::Confirmation;
+pub(crate) use confirmation::SignedConfirmation;
 pub(super) use link::{ToMonitor, ToTsu};
 pub(super) use terms::LeaseTerms;
 
@@ -106,6 +109,20 @@ impl From<SignedLease> for lease::SignedLease {
     fn from(lease: SignedLease) -> Self {
         Self { terms_der: lease.terms.to_vec(), signature: lease.signature.to_vec() }
     }
+}
+
+/// The hashes of a proof: at most two for each of the 64 levels that a tree can have.
+const PROOF_HASHES_MAX: usize = 128;
+
+fn proof_to(hashes: &[Hash]) -> SequenceOf<Bytes32> {
+    hashes.iter().map(|hash| Bytes32::new(*hash.as_bytes())).collect()
+}
+
+fn proof_from(hashes: &SequenceOf<Bytes32>) -> Result<Vec<Hash>, WireError> {
+    if hashes.len() > PROOF_HASHES_MAX {
+        return Err(WireError::Range("proof"));
+    }
+    Ok(hashes.iter().map(|hash| Hash::from_bytes(**hash)).collect())
 }
 
 /// `TreeHead ::= SEQUENCE { size, root }`

@@ -6,8 +6,10 @@
 
 pub(crate) mod asn1;
 
+use crate::confirmation::{Batch, Confirmation, NotConfirmed, SignedConfirmation};
 use crate::evidence::TreeHead;
-use crate::id::{BootId, Incarnation, LeaseSeq, Nonce, TsuId};
+use crate::evidence::merkle::Hash;
+use crate::id::{BatchSeq, BootId, Incarnation, LeaseSeq, Nonce, TsuId};
 use crate::lease::{EndingCause, LeaseTerms, SignedLease};
 use crate::sample::Sample;
 
@@ -32,6 +34,8 @@ pub enum ToMonitor {
     Revoked(LeaseSeq),
     /// The TSU cosigns the monitor's checkpoint: a line of a signed note.
     Cosigned(String),
+    /// May these tokens be released?
+    Confirm(Confirm),
 }
 
 /// The TSU introduces itself.
@@ -58,10 +62,30 @@ pub struct ProbeAnswer {
     pub sample: Sample,
     /// A lease that the TSU ended by itself since it last said so.
     pub ended: Option<LeaseEnded>,
-    /// The newest checkpoint of the TSU's log, as
-    /// [`AddCheckpoint`](crate::evidence::exchange::AddCheckpoint) writes it. Absent before the
-    /// monitor has said, in its welcome, what it holds.
-    pub checkpoint: Option<Vec<u8>>,
+    /// The TSU's log. Absent before the monitor has said, in its welcome, what it holds.
+    pub log: Option<LogOffer>,
+}
+
+/// The newest state of a log, offered to be vouched for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogOffer {
+    /// The newest checkpoint, as [`AddCheckpoint`](crate::evidence::exchange::AddCheckpoint) writes
+    /// it: it continues the last one that was offered.
+    pub checkpoint: Vec<u8>,
+    /// The proof that it continues the last tree that was shown on this connection, with a
+    /// checkpoint or with a batch.
+    pub since_shown: Vec<Hash>,
+}
+
+/// A batch waits to be confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    /// The batch.
+    pub batch: Batch,
+    /// The TSU's log, the intents of the batch in it.
+    pub log: TreeHead,
+    /// The proof that it continues the last tree that was shown on this connection.
+    pub since_shown: Vec<Hash>,
 }
 
 /// The TSU ended a lease by itself.
@@ -95,6 +119,10 @@ pub enum ToTsu {
     /// The monitor cosigns the checkpoint of the last answer, and offers its own. It comes before
     /// the grant on that answer.
     Witnessed(Witnessed),
+    /// A batch may be released.
+    Confirmed(SignedConfirmation),
+    /// A batch may not be released.
+    NotConfirmed(BatchSeq, NotConfirmed),
 }
 
 /// Both halves of one exchange of checkpoints, as the monitor sends them.
@@ -181,6 +209,20 @@ pub fn encode_terms(terms: &LeaseTerms) -> Vec<u8> {
 /// [`WireError`] for anything but canonical terms.
 pub fn decode_terms(der: &[u8]) -> Result<LeaseTerms, WireError> {
     asn1::decode::<asn1::LeaseTerms>(der)?.try_into()
+}
+
+/// A confirmation in DER.
+#[must_use]
+pub fn encode_confirmation(confirmation: &Confirmation) -> Vec<u8> {
+    asn1::encode(&asn1::Confirmation::from(confirmation))
+}
+
+/// Reads a confirmation.
+///
+/// # Errors
+/// [`WireError`] for anything but one canonical confirmation.
+pub fn decode_confirmation(der: &[u8]) -> Result<Confirmation, WireError> {
+    asn1::decode::<asn1::Confirmation>(der)?.try_into()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use super::*;
+use crate::confirmation::GenTimes;
 use crate::evidence::TreeSize;
-use crate::evidence::merkle::Hash;
 use crate::id::ChannelBinding;
-use crate::time::{Bound, Ppb, RawInstant, Span, Timestamp};
+use crate::time::{Bound, GenTime, Ppb, RawInstant, Span, Timestamp};
 use proptest::prelude::*;
 
 fn tsu() -> TsuId {
@@ -31,6 +31,44 @@ fn tree() -> impl Strategy<Value = TreeHead> {
     })
 }
 
+fn proof() -> impl Strategy<Value = Vec<Hash>> {
+    prop::collection::vec(any::<[u8; 32]>().prop_map(Hash::from_bytes), 0..5)
+}
+
+fn offer() -> impl Strategy<Value = Option<LogOffer>> {
+    prop::option::of(
+        (any::<Vec<u8>>(), proof())
+            .prop_map(|(checkpoint, since_shown)| LogOffer { checkpoint, since_shown }),
+    )
+}
+
+fn batch() -> impl Strategy<Value = Batch> {
+    let ms = -9_000_000_000_000i64..9_000_000_000_000;
+    (any::<(u64, u64, [u8; 32])>(), ms, 0i64..1_000).prop_map(|((n, lease, root), ms, more)| {
+        let gen_time = |ms: i64| GenTime::at(Timestamp::from_unix_nanos(ms * 1_000_000));
+        Batch {
+            sequence: BatchSeq::new(n),
+            lease: LeaseSeq::new(lease),
+            root: Hash::from_bytes(root),
+            gen_times: GenTimes::new(gen_time(ms), gen_time(ms + more)).expect("in order"),
+        }
+    })
+}
+
+fn confirmation() -> impl Strategy<Value = Confirmation> {
+    (any::<([u8; 16], [u8; 32], i64, u64)>(), batch(), tree()).prop_map(
+        |((incarnation, channel, utc, half_width), batch, log)| Confirmation {
+            tsu: tsu(),
+            incarnation: Incarnation::from_bytes(incarnation),
+            channel: ChannelBinding::from_bytes(channel),
+            batch,
+            log,
+            utc: Timestamp::from_unix_nanos(utc),
+            half_width: Bound::from_nanos(half_width),
+        },
+    )
+}
+
 fn to_monitor() -> impl Strategy<Value = ToMonitor> {
     prop_oneof![
         (any::<(u8, [u8; 16], [u8; 16])>(), tree()).prop_map(
@@ -44,13 +82,17 @@ fn to_monitor() -> impl Strategy<Value = ToMonitor> {
                 })
             }
         ),
-        (any::<[u8; 32]>(), sample(), prop::option::of(ended()), any::<Option<Vec<u8>>>())
-            .prop_map(|(nonce, sample, ended, checkpoint)| ToMonitor::Answer(ProbeAnswer {
+        (any::<[u8; 32]>(), sample(), prop::option::of(ended()), offer()).prop_map(
+            |(nonce, sample, ended, log)| ToMonitor::Answer(ProbeAnswer {
                 nonce: Nonce::from_bytes(nonce),
                 sample,
                 ended,
-                checkpoint,
-            })),
+                log,
+            })
+        ),
+        (batch(), tree(), proof()).prop_map(|(batch, log, since_shown)| {
+            ToMonitor::Confirm(Confirm { batch, log, since_shown })
+        }),
         any::<String>().prop_map(ToMonitor::Cosigned),
         any::<u64>().prop_map(|n| ToMonitor::Revoked(LeaseSeq::new(n))),
     ]
@@ -64,6 +106,11 @@ fn to_tsu() -> impl Strategy<Value = ToTsu> {
             ToTsu::Witnessed(Witnessed { cosignature, checkpoint })
         }),
         prop::sample::select(vec![Version, Identity, Wait, Busy]).prop_map(ToTsu::Refused),
+        any::<(Vec<u8>, Vec<u8>)>().prop_map(|(der, signature)| {
+            ToTsu::Confirmed(SignedConfirmation { der, signature })
+        }),
+        (any::<u64>(), prop::sample::select(NotConfirmed::ALL))
+            .prop_map(|(n, why)| ToTsu::NotConfirmed(BatchSeq::new(n), why)),
         any::<[u8; 32]>().prop_map(|nonce| ToTsu::Probe(Nonce::from_bytes(nonce))),
         any::<(Vec<u8>, Vec<u8>)>().prop_map(|(terms_der, signature)| {
             ToTsu::Grant(SignedLease { terms_der, signature })
@@ -90,10 +137,13 @@ fn terms() -> impl Strategy<Value = LeaseTerms> {
 
 proptest! {
     #[test]
-    fn messages_round_trip(a in to_monitor(), b in to_tsu(), c in terms()) {
+    fn messages_round_trip(
+        a in to_monitor(), b in to_tsu(), c in terms(), d in confirmation(),
+    ) {
         prop_assert_eq!(decode_to_monitor(&encode_to_monitor(&a)), Ok(a));
         prop_assert_eq!(decode_to_tsu(&encode_to_tsu(&b)), Ok(b));
         prop_assert_eq!(decode_terms(&encode_terms(&c)), Ok(c));
+        prop_assert_eq!(decode_confirmation(&encode_confirmation(&d)), Ok(d));
     }
 
     /// One meaning, one encoding: whatever bytes decode, they are the bytes we would have written.

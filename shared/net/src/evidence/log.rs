@@ -2,7 +2,9 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use chronolease_core::evidence::merkle::Hash;
@@ -95,7 +97,8 @@ pub(super) struct Shared {
     state: watch::Sender<State>,
 }
 
-/// Entries on their way to the disk. They are written whether or not anybody waits.
+/// Entries on their way to the disk. They are written whether or not anybody waits. The future
+/// ends when they are durable, or with [`AppendError`]; then none of them counts as recorded.
 #[derive(Debug)]
 pub struct Pending(oneshot::Receiver<Result<Committed, AppendError>>);
 
@@ -276,7 +279,7 @@ impl Pending {
     /// # Errors
     /// [`AppendError`]; then none of them counts as recorded.
     pub async fn committed(self) -> Result<Committed, AppendError> {
-        self.0.await.unwrap_or(Err(AppendError::Closed))
+        self.await
     }
 
     /// [`committed`](Self::committed) for threads outside the async runtime.
@@ -285,6 +288,15 @@ impl Pending {
     /// As [`committed`](Self::committed).
     pub fn committed_blocking(self) -> Result<Committed, AppendError> {
         self.0.blocking_recv().unwrap_or(Err(AppendError::Closed))
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<Committed, AppendError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = Pin::new(&mut self.0).poll(context);
+        answer.map(|answer| answer.unwrap_or(Err(AppendError::Closed)))
     }
 }
 

@@ -1,8 +1,10 @@
 //! What this box offers a peer.
 
 use chronolease_core::evidence::TreeHead;
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::note::Note;
-use chronolease_core::evidence::offers::{AnswerError, Broken, Offers};
+use chronolease_core::evidence::offers::{AnswerError, Broken, Offer, Offers};
+use chronolease_core::wire::LogOffer;
 
 use super::{OwnLog, PeerLog};
 
@@ -31,15 +33,24 @@ impl Offering {
         self.offers.met(held, size, &*self.own.log.nodes())
     }
 
-    /// The newest durable tree with the proof that it continues the last one offered, signed: the
-    /// text of an [`AddCheckpoint`](chronolease_core::evidence::exchange::AddCheckpoint).
+    /// The newest durable tree, signed, with the proofs that it continues the last one offered
+    /// and the last one shown.
     #[must_use]
-    pub fn offer(&mut self) -> Vec<u8> {
+    pub fn offer(&mut self) -> LogOffer {
         let tree = self.own.log.head().tree;
         let signer = &self.own.signer;
         let sign = |message: &[u8]| signer.sign(message);
         let offer = self.offers.offer(tree, &*self.own.log.nodes(), sign);
-        offer.expect("the nodes of every durable leaf are there").to_string().into_bytes()
+        let Offer { add, since_shown } = offer.expect("the nodes of every durable leaf are there");
+        LogOffer { checkpoint: add.to_string().into_bytes(), since_shown }
+    }
+
+    /// The newest durable tree with the proof that it continues the last one shown.
+    #[must_use]
+    pub fn show(&mut self) -> (TreeHead, Vec<Hash>) {
+        let tree = self.own.log.head().tree;
+        let proof = self.offers.show(tree, &*self.own.log.nodes());
+        (tree, proof.expect("the nodes of every durable leaf are there"))
     }
 
     /// The peer answered an offer. Returns it with both signatures, for [`OwnLog::keep`].

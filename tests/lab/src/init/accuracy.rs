@@ -37,6 +37,25 @@ impl Accuracy {
     pub const fn revoke_beyond(self) -> Bound {
         Bound::from_nanos(self.bound().as_nanos() / 2)
     }
+
+    /// e_max: the widest reading of UTC, by half its width, that may confirm a batch. The columns
+    /// of the design differ in the share that they give it.
+    #[must_use]
+    pub const fn interval_max(self) -> Bound {
+        let share = if self.is_tight() { 50 } else { 120 };
+        Bound::from_nanos(self.bound().as_nanos() / 1_000 * share)
+    }
+
+    /// queue_max: the oldest sample that must still be confirmed.
+    #[must_use]
+    pub const fn queue_max(self) -> Bound {
+        let share = if self.is_tight() { 500 } else { 300 };
+        Bound::from_nanos(self.bound().as_nanos() / 1_000 * share)
+    }
+
+    const fn is_tight(self) -> bool {
+        self.ms < 300
+    }
 }
 
 impl FromStr for Accuracy {
@@ -67,6 +86,10 @@ mod tests {
         let tight: Accuracy = "100ms".parse().expect("the tight column");
         assert_eq!(tight.grant_within(), Bound::from_millis(25));
         assert_eq!(tight.revoke_beyond(), Bound::from_millis(50));
+        assert_eq!(tight.interval_max(), Bound::from_millis(5));
+        assert_eq!(tight.queue_max(), Bound::from_millis(50));
+        assert_eq!(Accuracy::DEFAULT.interval_max(), Bound::from_millis(60));
+        assert_eq!(Accuracy::DEFAULT.queue_max(), Bound::from_millis(150));
         assert_eq!(Accuracy::DEFAULT.grant_within(), Bound::from_millis(125));
         assert_eq!("500ms".parse(), Ok(Accuracy::DEFAULT));
     }

@@ -63,8 +63,8 @@ pub(super) fn tsu_toml(ports: Ports, accuracy: Accuracy, pins: &Pins) -> String 
 
 [tsu]
 id = "tsu-1"
-mode = "leased"
-# A lab may run on a virtual machine, where no lease alone can bear the promise.
+mode = "witnessed"
+# A lab may run on a virtual machine.
 allow_unwitnessed_vm = true
 
 # Where clients ask for tokens.
@@ -84,6 +84,8 @@ guard = "5ms"
 bracket = "1ms"
 rho_ppm = 100
 ttl = "3s"
+interval_max = "{interval_max}"
+queue_max = "{queue_max}"
 
 # The signing key. A key in a file is for evaluation only.
 [signer]
@@ -119,6 +121,8 @@ level = "info"
 "#,
         http = ports.tsu_http(),
         grant_within = accuracy.grant_within(),
+        interval_max = accuracy.interval_max(),
+        queue_max = accuracy.queue_max(),
         link = ports.link(),
         monitor_pin = pins.monitor,
         metrics = ports.tsu_metrics(),
@@ -140,6 +144,8 @@ guard = "5ms"
 bracket = "1ms"
 rho_ppm = 100
 ttl = "3s"
+interval_max = "{interval_max}"
+queue_max = "{queue_max}"
 probe = "1s"
 good_probes = 5
 hold = "3s"
@@ -155,6 +161,8 @@ evidence_key_file = "pki/evidence/tsu.pub"
 evidence_origin = "{TSU_ORIGIN}"
 "#,
         grant_within = accuracy.grant_within(),
+        interval_max = accuracy.interval_max(),
+        queue_max = accuracy.queue_max(),
         revoke_beyond = accuracy.revoke_beyond(),
         tsu_pin = pins.tsu,
     ));

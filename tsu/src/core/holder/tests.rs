@@ -23,6 +23,7 @@ pub(crate) fn terms() -> Terms {
         accuracy: Bound::from_millis(500),
         limits: Limits { guard: Bound::from_millis(5), bracket: Bound::from_millis(1) },
         rho: Ppb::from_ppm(100),
+        mode: Mode::Leased,
     }
 }
 

@@ -1,8 +1,9 @@
 //! What happens to the pipeline, and what it wants done.
 
+use chronolease_core::confirmation::{Batch, Confirmation, NotConfirmed, SignedConfirmation};
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{self, Intent};
-use chronolease_core::id::{ChannelBinding, LeaseSeq, Nonce, Serial};
+use chronolease_core::id::{BatchSeq, ChannelBinding, LeaseSeq, Nonce, Serial};
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
 use chronolease_core::token::{Releasable, Signed, Witnessed};
 use chronolease_core::wire::{LeaseEnded, RefusedWhy};
@@ -17,6 +18,10 @@ pub struct Content {
     pub request: Request,
     /// Its serial number.
     pub serial: Serial,
+    /// The randomness that went into the serial number.
+    pub randomness: [u8; 32],
+    /// Whether it was asked about before, and its batch came late.
+    pub retried: bool,
 }
 
 /// The number of a request, never used twice in one run.
@@ -30,8 +35,16 @@ pub struct LaneId(pub usize);
 /// A batch on its way to be signed.
 pub type Unsigned = Vec<(RequestId, Witnessed<Content>)>;
 
-/// A batch on its way back. `None` stands for a token that could not be signed or did not verify.
-pub type Finished = Vec<(RequestId, Option<Signed<Content>>)>;
+/// A token on its way back.
+#[derive(Debug)]
+pub struct Finished {
+    /// Where its batch is.
+    pub lane: LaneId,
+    /// The request that it answers.
+    pub id: RequestId,
+    /// `None` when it could not be signed or did not verify.
+    pub token: Option<Signed<Content>>,
+}
 
 /// The evidence log did not take a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +89,15 @@ pub enum Event {
     LeaseLogged(LeaseSeq, Result<(), NotRecorded>),
     /// The intents of the batch in this lane are durable, from this leaf on; or they are not.
     Logged(LaneId, Result<LeafIndex, NotRecorded>),
-    /// The batch of this lane is signed.
-    Finished(LaneId, Finished),
+    /// The monitor confirmed a batch: as it came, and what it says once the signature was verified
+    /// and the log in it found to be the one that was shown.
+    Confirmed(SignedConfirmation, Confirmation),
+    /// The monitor did not confirm a batch.
+    NotConfirmed(BatchSeq, NotConfirmed),
+    /// The confirmation of the batch in this lane is durable, or it is not.
+    ConfirmationLogged(LaneId, Result<(), NotRecorded>),
+    /// A token is signed. It does not wait for the others of its batch.
+    Finished(Finished),
     /// Time passed.
     Tick,
 }
@@ -89,6 +109,8 @@ pub enum ToLink {
     Answer(Answer),
     /// Every lease up to this one is dead here.
     Revoked(LeaseSeq),
+    /// May this batch be released? The link adds the log.
+    Confirm(Batch),
 }
 
 /// What to do, in this order.
@@ -100,7 +122,9 @@ pub enum Action {
     LogLease(LeaseSeq, SignedLease),
     /// Make these intents durable, then report [`Event::Logged`] for the lane.
     Log(LaneId, Vec<Intent>),
-    /// Sign the batch, then report [`Event::Finished`] for the lane.
+    /// Make this confirmation durable, then report [`Event::ConfirmationLogged`] for the lane.
+    LogConfirmation(LaneId, SignedConfirmation),
+    /// Sign the batch, and report [`Event::Finished`] for each of its tokens.
     Sign(LaneId, Unsigned),
     /// Put this on record; nobody waits for it.
     Record(leaf::Event),
@@ -123,6 +147,12 @@ pub enum Note {
     LeaseEnded(NoLeaseWhy),
     /// A grant was not accepted.
     GrantRefused(GrantRefused),
+    /// A batch was not confirmed.
+    NotConfirmed(NotConfirmed),
+    /// What came as a confirmation is about something else than what was asked.
+    OtherConfirmed(BatchSeq),
+    /// A batch was burnt: the monitor did not answer in time, or the connection broke.
+    Unanswered(BatchSeq),
     /// The certificate or its key may not be used.
     NotUsable(NotUsable),
 }

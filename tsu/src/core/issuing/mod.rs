@@ -8,7 +8,9 @@
 //! the one that came with the event that closed it. Several batches are in flight, so that a disk
 //! or an HSM that is slow delays tokens but does not hold up the others.
 
+mod asking;
 mod events;
+mod signing;
 mod stages;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,12 +23,14 @@ use chronolease_core::lease::SignedLease;
 use chronolease_core::sample::Sample;
 use chronolease_core::token::{Draft, Judged};
 
-use super::holder::{Holder, Terms};
+use super::holder::{Holder, Mode, Terms};
 use super::rfc3161::{FailInfo, Rejection, Request, SerialSource, TokenBuilder};
+use asking::Asking;
 pub use events::{
     Action, Content, Event, Finished, LaneId, NoLeaseWhy, NotRecorded, Note, RequestId, ToLink,
     Unsigned,
 };
+use signing::Signing;
 use stages::Unlogged;
 
 /// The most tokens in one batch, so that one batch never keeps a slot for long.
@@ -52,6 +56,8 @@ pub struct Issuer {
     builder: Arc<TokenBuilder>,
     waiting: VecDeque<(RequestId, Draft<Pending>)>,
     logging: BTreeMap<LaneId, Unlogged>,
+    asking: Asking,
+    signing: BTreeMap<LaneId, Signing>,
     free: Vec<LaneId>,
     held: Option<LeaseSeq>,
     lease_record: Option<LeaseRecord>,
@@ -81,6 +87,7 @@ enum Stands {
 struct Pending {
     request: Request,
     randomness: [u8; 32],
+    retried: bool,
 }
 
 impl Issuer {
@@ -93,6 +100,8 @@ impl Issuer {
             builder,
             waiting: VecDeque::new(),
             logging: BTreeMap::new(),
+            asking: Asking::default(),
+            signing: BTreeMap::new(),
             free: (0..lanes).map(LaneId).collect(),
             held: None,
             lease_record: None,
@@ -116,13 +125,19 @@ impl Issuer {
     #[must_use]
     pub fn wants_another_sample(&self) -> bool {
         let writes = self.lease_record.as_ref().is_some_and(|r| r.stands != Stands::Durable);
-        !self.waiting.is_empty() && !self.free.is_empty() && !writes
+        !self.waiting.is_empty() && !self.free.is_empty() && !writes && self.can_ask()
+    }
+
+    /// Whether a batch could be confirmed, if that is needed.
+    fn can_ask(&self) -> bool {
+        self.mode() == Mode::Leased || self.asking.is_open()
     }
 
     /// Takes one event and appends what must be done to `out`. `now` was sampled after the event
     /// was in.
     pub fn handle(&mut self, now: &Sample, event: Event, out: &mut Vec<Action>) {
         let why = self.take(now, event, out);
+        self.burn_unanswered(now, out);
         self.close_batch(now, out);
         self.note_lease(now, why, out);
     }
@@ -130,9 +145,18 @@ impl Issuer {
     /// Returns why the lease ended, if the event says so.
     fn take(&mut self, now: &Sample, event: Event, out: &mut Vec<Action>) -> Option<NoLeaseWhy> {
         match event {
-            Event::Connected(channel) => self.holder.connected(channel),
-            Event::Disconnected => self.holder.disconnected(),
-            Event::Welcomed => out.push(Action::Note(Note::Admitted)),
+            Event::Connected(channel) => {
+                self.holder.connected(channel);
+                self.asking.connected(channel);
+            }
+            Event::Disconnected => {
+                self.holder.disconnected();
+                self.asking.disconnected();
+            }
+            Event::Welcomed => {
+                self.asking.welcomed();
+                out.push(Action::Note(Note::Admitted));
+            }
             Event::Refused(reason) => out.push(Action::Note(Note::NotAdmitted(reason))),
             Event::Probed(nonce) => {
                 let answer = self.holder.probed(now, nonce);
@@ -153,14 +177,19 @@ impl Issuer {
                 return Some(NoLeaseWhy::Revoked(up_to, cause));
             }
             Event::Requested { id, request, randomness } => {
-                self.waiting.push_back((id, Draft::new(Pending { request, randomness })));
+                let pending = Pending { request, randomness, retried: false };
+                self.waiting.push_back((id, Draft::new(pending)));
             }
             Event::LeaseLogged(sequence, recorded) => self.lease_logged(sequence, recorded, out),
             Event::Logged(lane, recorded) => self.logged(now, lane, recorded, out),
-            Event::Finished(lane, batch) => {
-                self.free.push(lane);
-                self.release(now, batch, out);
+            Event::Confirmed(signed, confirmation) => {
+                self.confirmed(now, signed, &confirmation, out);
             }
+            Event::NotConfirmed(sequence, why) => self.not_confirmed(sequence, why, out),
+            Event::ConfirmationLogged(lane, recorded) => {
+                self.confirmation_logged(now, lane, recorded, out);
+            }
+            Event::Finished(finished) => self.finished(now, finished, out),
             Event::Tick => {
                 // A look at the clock even when nobody asks for a token.
                 let _ = self.holder.judge(now);
@@ -184,8 +213,8 @@ impl Issuer {
             Err(refusal) if refusal.is_worth_a_retry() => return,
             Err(_) => return self.reject_waiting(NO_TIME, out),
         };
-        if !self.lease_is_durable(out) {
-            // They go on waiting until the disk has the lease.
+        if !self.lease_is_durable(out) || !self.can_ask() {
+            // They go on waiting until the disk has the lease, and the monitor listens.
             return;
         }
         let Some(&lane) = self.free.last() else { return };
@@ -200,6 +229,8 @@ impl Issuer {
                 pending.request.digest(),
             ),
             request: pending.request,
+            randomness: pending.randomness,
+            retried: pending.retried,
         });
         match stages::intents(&batch, &self.builder) {
             Some(intents) => {
@@ -266,8 +297,11 @@ impl Issuer {
             Ok(_) if !batch.iter().all(stands) => NO_TIME,
             Ok(_) if !self.may_sign(now, out) => NO_KEY,
             Ok(first) => {
-                let batch = stages::witness(stages::log(batch, first));
-                return out.push(Action::Sign(lane, batch));
+                let batch = stages::log(batch, first);
+                return match self.mode() {
+                    Mode::Leased => self.sign(lane, stages::witness(batch, None), None, out),
+                    Mode::Witnessed(witness) => self.ask(now, lane, batch, witness.queue_max, out),
+                };
             }
         };
         self.free.push(lane);
@@ -287,34 +321,6 @@ impl Issuer {
         out.extend(waiting.map(|(id, _)| Action::Reply(id, Err(rejection))));
     }
 
-    /// Before release: the key and the certificate still good, the clock still sound, the lease
-    /// not withdrawn. A lease that ran out meanwhile is no reason to hold back what was sampled in
-    /// time.
-    fn release(&mut self, now: &Sample, batch: Finished, out: &mut Vec<Action>) {
-        // A step since the sample does not falsify these tokens, but it ends the lease, and what a
-        // dead lease covers stays inside.
-        let _ = self.holder.judge(now);
-        let usable = self.may_sign(now, out);
-        let mut issued = Vec::new();
-        for (id, signed) in batch {
-            let reply = match signed {
-                None => Err(NO_SIGNATURE),
-                Some(_) if !usable => Err(NO_KEY),
-                Some(token) => match stages::release(token, &self.holder) {
-                    None => Err(NO_TIME),
-                    Some((released, record)) => {
-                        issued.push(record);
-                        Ok(released)
-                    }
-                },
-            };
-            out.push(Action::Reply(id, reply));
-        }
-        if !issued.is_empty() {
-            out.push(Action::Record(leaf::Event::Issued(issued)));
-        }
-    }
-
     fn note_lease(&mut self, now: &Sample, why: Option<NoLeaseWhy>, out: &mut Vec<Action>) {
         let holds = self.holder.lease().map(|lease| lease.sequence);
         match (self.held, holds) {
@@ -324,7 +330,7 @@ impl Issuer {
                 let why = why.or(guard).unwrap_or(NoLeaseWhy::Expired);
                 out.push(Action::Note(Note::LeaseEnded(why)));
                 out.push(Action::Record(leaf::Event::LeaseEnded(leaf::Ended {
-                    tsu: self.holder.tsu().clone(),
+                    tsu: self.holder.me().tsu.clone(),
                     sequence,
                     cause: why.cause(),
                     found_by: Some(*now),

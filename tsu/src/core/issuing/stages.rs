@@ -3,6 +3,7 @@
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{Imprint, Intent, IssuedToken};
 use chronolease_core::evidence::merkle::Hash;
+use chronolease_core::id::BatchSeq;
 use chronolease_core::judge::JudgedSample;
 use chronolease_core::token::{Draft, Judged, Logged, Permission, Releasable, Signed, Witnessed};
 use sha2::{Digest, Sha256};
@@ -13,6 +14,9 @@ use crate::core::rfc3161::TokenBuilder;
 
 /// A batch that is on its way into the evidence log.
 pub(super) type Unlogged = Vec<(RequestId, Judged<Content>)>;
+
+/// A batch that is on record and waits for the monitor.
+pub(super) type Unwitnessed = Vec<(RequestId, Logged<Content>)>;
 
 /// Gives every draft the judged sample and its serial number.
 pub(super) fn judge(
@@ -45,26 +49,33 @@ pub(super) fn intents(batch: &Unlogged, builder: &TokenBuilder) -> Option<Vec<In
 }
 
 /// The Log stage: the intents of the batch are durable, from leaf `first` on.
-pub(super) fn log(batch: Unlogged, first: LeafIndex) -> Vec<(RequestId, Logged<Content>)> {
+pub(super) fn log(batch: Unlogged, first: LeafIndex) -> Unwitnessed {
     let leaves = (first.as_u64()..).map(LeafIndex::new);
     batch.into_iter().zip(leaves).map(|((id, token), leaf)| (id, token.logged(leaf))).collect()
 }
 
-/// The Witness stage. There is no witness yet: the lease alone permits the release.
-pub(super) fn witness(batch: Vec<(RequestId, Logged<Content>)>) -> Unsigned {
-    let by_lease = |token: Logged<Content>| -> Witnessed<Content> {
+/// The Witness stage: the monitor confirmed the batch, or in leased mode the lease alone permits the
+/// release.
+pub(super) fn witness(batch: Unwitnessed, confirmed: Option<BatchSeq>) -> Unsigned {
+    let witnessed = |token: Logged<Content>| -> Witnessed<Content> {
         let lease = token.judged().lease();
-        token.witnessed(Permission::Lease(lease))
+        token.witnessed(confirmed.map_or(Permission::Lease(lease), Permission::Witness))
     };
-    batch.into_iter().map(|(id, token)| (id, by_lease(token))).collect()
+    batch.into_iter().map(|(id, token)| (id, witnessed(token))).collect()
 }
 
-/// Lets a token go unless its lease was withdrawn, with what is recorded of it.
+/// Lets a token go unless its lease was withdrawn, with what is recorded of it. `recorded` is the
+/// batch whose confirmation is durable.
 pub(super) fn release(
     token: Signed<Content>,
     holder: &Holder,
+    recorded: Option<BatchSeq>,
 ) -> Option<(Releasable, IssuedToken)> {
     let permit = holder.permit(token.judged().lease())?;
+    let permit = match recorded {
+        Some(batch) => permit.recorded(batch),
+        None => permit,
+    };
     let serial = token.content().serial;
     let released = token.release(&permit).ok()?;
     let token_digest = Hash::from_bytes(Sha256::digest(released.der()).into());

@@ -20,6 +20,8 @@ fn signed() -> SignedLease {
     SignedLease { terms_der: vec![], signature: vec![] }
 }
 
+mod witness;
+
 struct Bench {
     issuer: Issuer,
     builder: Arc<TokenBuilder>,
@@ -35,8 +37,12 @@ impl Bench {
     }
 
     fn with(pki: &Pki, lanes: usize) -> Self {
+        Self::of(terms(), pki, lanes)
+    }
+
+    fn of(me: Terms, pki: &Pki, lanes: usize) -> Self {
         let builder = Arc::new(pki.builder());
-        let issuer = Issuer::new(terms(), Arc::clone(&builder), lanes);
+        let issuer = Issuer::new(me, Arc::clone(&builder), lanes);
         let now = sample(0, 0);
         Self { issuer, builder, signer: pki.signer(), next: 0, now, out: vec![] }
     }
@@ -94,7 +100,7 @@ impl Bench {
         }
     }
 
-    fn sign(&self, batch: Unsigned) -> Finished {
+    fn sign(&self, lane: LaneId, batch: Unsigned) -> Vec<Finished> {
         let sign = |token: Witnessed<Content>| {
             token.sign(
                 |content, judged| {
@@ -113,7 +119,18 @@ impl Bench {
                 },
             )
         };
-        batch.into_iter().map(|(id, token)| (id, sign(token).ok())).collect()
+        let finished = |(id, token)| Finished { lane, id, token: sign(token).ok() };
+        batch.into_iter().map(finished).collect()
+    }
+
+    /// What came of all of them is in `out`.
+    fn finish(&mut self, now: &Sample, tokens: Vec<Finished>) {
+        let mut out = Vec::new();
+        for token in tokens {
+            self.handle(now, Event::Finished(token));
+            out.append(&mut self.out);
+        }
+        self.out = out;
     }
 
     fn replies(&self) -> Vec<(RequestId, Result<(), FailInfo>)> {
@@ -149,8 +166,8 @@ fn under_a_lease_a_request_becomes_a_token_of_the_sample_that_came_with_it() {
     let id = bench.request(&now);
     let (lane, batch) = bench.batch();
     assert_eq!(batch[0].1.judged().sample(), &now);
-    let finished = bench.sign(batch);
-    bench.handle(&sample(1_240, 0), Event::Finished(lane, finished));
+    let finished = bench.sign(lane, batch);
+    bench.finish(&sample(1_240, 0), finished);
     assert_eq!(bench.replies(), [(id, Ok(()))]);
 }
 
@@ -163,9 +180,9 @@ fn requests_wait_for_a_slot_and_share_the_sample_that_frees_it() {
         bench.request(&sample(ms, 0));
         assert!(bench.out.is_empty(), "{:?}", bench.out);
     }
-    let finished = bench.sign(first);
+    let finished = bench.sign(lane, first);
     let now = sample(50, 0);
-    bench.handle(&now, Event::Finished(lane, finished));
+    bench.finish(&now, finished);
     let (_, second) = bench.batch();
     assert_eq!(second.len(), BATCH_MAX);
     assert!(second.iter().all(|(_, token)| token.judged().sample() == &now));
@@ -192,8 +209,8 @@ fn a_step_while_signing_holds_the_batch_back() {
     let mut bench = Bench::leased(1);
     let id = bench.request(&sample(10, 0));
     let (lane, batch) = bench.batch();
-    let finished = bench.sign(batch);
-    bench.handle(&sample(11, -700), Event::Finished(lane, finished));
+    let finished = bench.sign(lane, batch);
+    bench.finish(&sample(11, -700), finished);
     assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
 }
 
@@ -206,10 +223,10 @@ fn nothing_judged_before_a_revocation_is_released_after_it() {
     let acked =
         |a: &Action| matches!(a, Action::Send(ToLink::Revoked(up_to)) if up_to.as_u64() == 1);
     assert!(bench.out.iter().any(acked), "{:?}", bench.out);
-    let finished = bench.sign(batch);
+    let finished = bench.sign(lane, batch);
     // Not even when a newer lease came meanwhile.
     bench.grant(2, &sample(12, 0));
-    bench.handle(&sample(13, 0), Event::Finished(lane, finished));
+    bench.finish(&sample(13, 0), finished);
     assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
 }
 
@@ -218,8 +235,8 @@ fn what_was_sampled_in_time_is_released_after_the_lease_ran_out() {
     let mut bench = Bench::leased(1);
     let id = bench.request(&sample(2_999, 0));
     let (lane, batch) = bench.batch();
-    let finished = bench.sign(batch);
-    bench.handle(&sample(3_400, 0), Event::Finished(lane, finished));
+    let finished = bench.sign(lane, batch);
+    bench.finish(&sample(3_400, 0), finished);
     assert_eq!(bench.replies(), [(id, Ok(()))]);
     let id = bench.request(&sample(3_401, 0));
     assert_eq!(bench.replies(), [(id, Err(FailInfo::TimeNotAvailable))]);
@@ -242,7 +259,7 @@ fn a_token_that_cannot_be_signed_is_a_system_failure_and_frees_its_slot() {
     let mut bench = Bench::leased(1);
     let id = bench.request(&sample(10, 0));
     let (lane, _) = bench.batch();
-    bench.handle(&sample(11, 0), Event::Finished(lane, vec![(id, None)]));
+    bench.handle(&sample(11, 0), Event::Finished(Finished { lane, id, token: None }));
     assert_eq!(bench.replies(), [(id, Err(FailInfo::SystemFailure))]);
     bench.request(&sample(12, 0));
     bench.batch();
@@ -351,8 +368,8 @@ fn a_released_token_goes_on_record_with_its_digest() {
     bench.request(&sample(10, 0));
     let (lane, batch) = bench.batch();
     let serial = batch[0].1.content().serial;
-    let finished = bench.sign(batch);
-    bench.handle(&sample(11, 0), Event::Finished(lane, finished));
+    let finished = bench.sign(lane, batch);
+    bench.finish(&sample(11, 0), finished);
     let issued = bench.out.iter().find_map(|action| match action {
         Action::Record(leaf::Event::Issued(issued)) => Some(issued[0]),
         _ => None,

@@ -1,11 +1,16 @@
 //! Both boxes' logs on the link: this TSU offers the tree of its own, and vouches for the monitor's.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chronolease_core::confirmation::Confirmation;
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf;
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::offers::{AnswerError, Broken};
+use chronolease_core::id::BatchSeq;
 use chronolease_core::lease::EndingCause;
+use chronolease_core::wire::LogOffer;
 use chronolease_net::exchange::{Offering, OwnLog, VouchError, Vouched, Vouching};
 use chronolease_net::recorder::Recorder;
 use chronolease_sys::Clocks;
@@ -15,15 +20,26 @@ use tracing::{error, warn};
 use crate::core::issuing::Event;
 use crate::io::metrics::TsuMetrics;
 
+/// How many batches may be without an answer before the oldest is forgotten.
+const BATCHES_MAX: usize = 1_024;
+
 /// The logs of both boxes, as the link needs them.
 pub struct Logs {
     own: OwnLog,
-    /// `met` says whether the monitor has said, on this connection, what it holds.
-    offering: Mutex<(Offering, bool)>,
+    offering: Mutex<Side>,
     vouching: Arc<Mutex<Vouching>>,
     recorder: Recorder,
     clocks: Clocks,
     metrics: TsuMetrics,
+}
+
+/// This TSU's side.
+struct Side {
+    offering: Offering,
+    /// The monitor has said, on this connection, what it holds.
+    met: bool,
+    /// The trees that went with batches, until the monitor says something of them.
+    batches: BTreeMap<BatchSeq, TreeHead>,
 }
 
 /// Why the connection cannot go on. The next one begins anew.
@@ -35,6 +51,9 @@ pub enum LogsError {
     /// The monitor's answer to an offer is none.
     #[error("the monitor's cosignature: {0}")]
     Answer(#[from] AnswerError),
+    /// A confirmation names a tree that was not shown with its batch.
+    #[error("a confirmation of batch {0} names another log than was shown")]
+    OtherLog(BatchSeq),
     /// A thread ended before its time.
     #[error(transparent)]
     Thread(#[from] JoinError),
@@ -51,22 +70,25 @@ impl Logs {
         clocks: Clocks,
         metrics: TsuMetrics,
     ) -> Self {
-        let offering = Mutex::new((offering, false));
+        let offering = Mutex::new(Side { offering, met: false, batches: BTreeMap::new() });
         Self { own, offering, vouching: Arc::new(Mutex::new(vouching)), recorder, clocks, metrics }
     }
 
     /// A new connection. Returns the newest tree of the monitor's that this TSU has vouched for.
     pub(super) fn connected(&self) -> TreeHead {
-        locked(&self.offering).1 = false;
+        let mut side = locked(&self.offering);
+        side.met = false;
+        side.batches.clear();
+        drop(side);
         locked(&self.vouching).held()
     }
 
     /// The monitor holds this tree of the TSU's. What the pipeline must hear when the log does not
     /// continue it.
     pub(super) fn met(&self, held: TreeHead) -> Option<Event> {
-        let mut offering = locked(&self.offering);
-        offering.1 = true;
-        let broken = offering.0.met(held).err()?;
+        let mut side = locked(&self.offering);
+        side.met = true;
+        let broken = side.offering.met(held).err()?;
         error!(why = %broken, "this TSU's evidence log does not continue what the monitor has \
                vouched for: no lease until it is paired anew");
         self.metrics.logs_broken(true);
@@ -77,10 +99,33 @@ impl Logs {
     }
 
     /// The newest checkpoint, for an answer; none before the monitor said what it holds.
-    pub(super) fn offer(&self) -> Option<Vec<u8>> {
-        let mut offering = locked(&self.offering);
-        let met = offering.1;
-        met.then(|| offering.0.offer())
+    pub(super) fn offer(&self) -> Option<LogOffer> {
+        let mut side = locked(&self.offering);
+        side.met.then(|| side.offering.offer())
+    }
+
+    /// The newest tree, for a batch; none before the monitor said what it holds.
+    pub(super) fn show(&self, batch: BatchSeq) -> Option<(TreeHead, Vec<Hash>)> {
+        let mut side = locked(&self.offering);
+        if !side.met {
+            return None;
+        }
+        let (tree, proof) = side.offering.show();
+        side.batches.insert(batch, tree);
+        // Of a batch that is never answered nothing need be known for long.
+        while side.batches.len() > BATCHES_MAX {
+            side.batches.pop_first();
+        }
+        Some((tree, proof))
+    }
+
+    /// Whether the confirmation names the tree that was shown with its batch.
+    pub(super) fn shown_to(&self, confirmation: &Confirmation) -> Result<(), LogsError> {
+        let batch = confirmation.batch.sequence;
+        match locked(&self.offering).batches.remove(&batch) {
+            Some(shown) if shown == confirmation.log => Ok(()),
+            _ => Err(LogsError::OtherLog(batch)),
+        }
     }
 
     /// Judges the monitor's checkpoint: what the pipeline must hear, and the cosignature if there
@@ -108,7 +153,7 @@ impl Logs {
 
     /// The monitor cosigned an offer: it is kept for the next opening of the log.
     pub(super) async fn cosigned(&self, line: &str) -> Result<(), LogsError> {
-        let note = locked(&self.offering).0.cosigned(line)?;
+        let note = locked(&self.offering).offering.cosigned(line)?;
         let (own, now) = (self.own.clone(), self.clocks.sample());
         if let Err(why) = spawn_blocking(move || own.keep(&note, &now)).await? {
             // The monitor has it all the same.

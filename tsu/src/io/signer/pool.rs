@@ -1,8 +1,9 @@
 //! The threads that sign. Signing is work for a processor, or a wait for an HSM; neither belongs
 //! on the threads that serve connections.
 
+use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use chronolease_core::token::{Signed, Witnessed};
@@ -10,52 +11,109 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use super::Signer;
-use crate::core::issuing::{Content, Finished, LaneId, Unsigned};
+use crate::core::issuing::{Content, Finished, LaneId, RequestId, Unsigned};
 use crate::core::rfc3161::{TokenBuilder, TokenError};
 
-/// Signing threads that share one queue.
+/// Signing threads that share one queue of tokens, so that all of them sign at each batch.
 #[derive(Debug)]
 pub struct SignerPool {
-    batches: mpsc::Sender<(LaneId, Unsigned)>,
+    queue: Arc<Queue>,
+}
+
+/// Tokens that wait for a thread, in the order of their batches.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    tokens: VecDeque<Job>,
+    /// Nothing more is signed.
+    closed: bool,
+}
+
+/// One token to sign.
+#[derive(Debug)]
+struct Job {
+    lane: LaneId,
+    id: RequestId,
+    token: Witnessed<Content>,
 }
 
 impl SignerPool {
-    /// Starts `threads` threads. At most `lanes` batches may wait, one for each lane of the
-    /// pipeline. Each finished batch goes to `finished`.
+    /// Starts `threads` threads. Each finished token goes to `finished`.
     ///
     /// # Errors
     /// When the operating system gives no thread.
     pub fn start(
         threads: usize,
-        lanes: usize,
         builder: &Arc<TokenBuilder>,
         signer: &Arc<dyn Signer>,
-        finished: &mpsc::Sender<(LaneId, Finished)>,
+        finished: &mpsc::Sender<Finished>,
     ) -> io::Result<Self> {
-        let (batches, queue) = mpsc::channel::<(LaneId, Unsigned)>(lanes);
-        let queue = Arc::new(Mutex::new(queue));
+        let pool = Self { queue: Arc::default() };
         for thread in 0..threads {
             let (builder, signer) = (Arc::clone(builder), Arc::clone(signer));
-            let (queue, finished) = (Arc::clone(&queue), finished.clone());
+            let (queue, finished) = (Arc::clone(&pool.queue), finished.clone());
             thread::Builder::new().name(format!("sign-{thread}")).spawn(move || {
-                // Who waits for a batch holds the lock; who signs does not.
-                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-                while let Some((lane, batch)) = next() {
-                    let signed = |(id, token)| (id, sign(&builder, &*signer, token));
-                    let batch = batch.into_iter().map(signed).collect();
-                    if finished.blocking_send((lane, batch)).is_err() {
-                        break;
+                while let Some(Job { lane, id, token }) = queue.next() {
+                    let token = sign(&builder, &*signer, token);
+                    if finished.blocking_send(Finished { lane, id, token }).is_err() {
+                        queue.close();
                     }
+                    // Those who bring and fetch work need a processor for microseconds, but where
+                    // signers keep all of them busy the scheduler takes one away only after
+                    // milliseconds. So the signers offer theirs after each token.
+                    thread::yield_now();
                 }
             })?;
         }
-        Ok(Self { batches })
+        Ok(pool)
     }
 
     /// Hands a batch over. `false` when the threads are gone.
     #[must_use]
     pub fn give(&self, lane: LaneId, batch: Unsigned) -> bool {
-        self.batches.try_send((lane, batch)).is_ok()
+        let mut waiting = self.queue.lock();
+        let jobs = batch.into_iter().map(|(id, token)| Job { lane, id, token });
+        waiting.tokens.extend(jobs);
+        let alive = !waiting.closed;
+        drop(waiting);
+        self.queue.changed.notify_all();
+        alive
+    }
+}
+
+impl Drop for SignerPool {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Queue {
+    /// Waits for a token; `None` when no more are signed.
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(job) = waiting.tokens.pop_front() {
+                return Some(job);
+            }
+            if waiting.closed {
+                return None;
+            }
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

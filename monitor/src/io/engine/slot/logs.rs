@@ -116,7 +116,7 @@ impl Logs {
     /// What is owed to this connection: the cosignature, and the monitor's own newest checkpoint.
     pub(in crate::io::engine) fn settle(&mut self, conn: ConnId) -> Option<Witnessed> {
         let (_, cosignature) = self.owed.take_if(|(owed, _)| *owed == conn)?;
-        Some(Witnessed { cosignature, checkpoint: self.offering.offer() })
+        Some(Witnessed { cosignature, checkpoint: self.offering.offer().checkpoint })
     }
 
     /// The TSU cosigned an offer: it is kept for the next opening of the log. Whether it is one.

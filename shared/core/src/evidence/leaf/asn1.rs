@@ -15,7 +15,7 @@ use crate::id::{self, LeaseSeq};
 use crate::interval;
 use crate::time::{GenTime, RawInstant, Span, Timestamp};
 use crate::wire::WireError;
-use crate::wire::asn1::{Bytes16, Bytes32, Sample, SignedLease, cause, tsu_id};
+use crate::wire::asn1::{Bytes16, Bytes32, Sample, SignedConfirmation, SignedLease, cause, tsu_id};
 
 /// `Leaf ::= SEQUENCE { version, made, event }`
 #[derive(AsnType, Encode, Decode)]
@@ -25,7 +25,7 @@ pub(super) struct Leaf {
     event: Event,
 }
 
-/// The tags 12 to 17 are reserved; see [`event::Event`].
+/// The tags 12 to 15 and 17 are reserved; see [`event::Event`].
 #[derive(AsnType, Encode, Decode)]
 #[rasn(choice)]
 enum Event {
@@ -53,6 +53,8 @@ enum Event {
     TornTail(TornTail),
     #[rasn(tag(11))]
     NewEpoch(NewEpoch),
+    #[rasn(tag(16))]
+    Confirmed(SignedConfirmation),
     #[rasn(tag(18))]
     PeerBroken(PeerBroken),
     #[rasn(tag(19))]

@@ -1,5 +1,6 @@
 //! The kinds of leaves.
 
+use crate::confirmation::SignedConfirmation;
 use crate::fusion::{Faults, NoUtc};
 use crate::id::{Incarnation, LeaseSeq, Serial, TsuId};
 use crate::interval::Interval;
@@ -12,9 +13,9 @@ use super::super::checkpoint::Checkpoint;
 use super::super::merkle::Hash;
 use super::super::note::KeyName;
 
-/// What happened. The tags 12 to 17 of the grammar are reserved for kinds to come: the life cycle
-/// of keys and certificates, transitions of alarms, operators' actions, anchors outside the pair,
-/// confirmations of the monitor, and changes of the leap second table.
+/// What happened. The tags 12 to 15 and 17 of the grammar are reserved for kinds to come: the
+/// life cycle of keys and certificates, transitions of alarms, operators' actions, anchors outside
+/// the pair, and changes of the leap second table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A daemon started.
@@ -42,6 +43,8 @@ pub enum Event {
     TornTail(TornTail),
     /// The first leaf of a log that succeeds another.
     NewEpoch(NewEpoch),
+    /// The monitor confirmed a batch; on the other box: received the confirmation.
+    Confirmed(SignedConfirmation),
     /// The other box's log is no continuation of what this box has vouched for.
     PeerBroken(PeerBroken),
     /// From here on this box vouches for another log of its peer.

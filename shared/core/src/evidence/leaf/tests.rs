@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::confirmation::SignedConfirmation;
 use crate::evidence::TreeSize;
 use crate::evidence::checkpoint::Checkpoint;
 use crate::evidence::merkle::{Hash, leaf_hash};
@@ -136,6 +137,8 @@ fn the_rest() -> impl Strategy<Value = Event> {
             let (origin, size) = (name("tsa.example/a/1"), TreeSize::new(size));
             Event::NewEpoch(NewEpoch { sealed: Checkpoint { origin, size, root }, reason })
         }),
+        any::<(Vec<u8>, Vec<u8>)>()
+            .prop_map(|(der, signature)| Event::Confirmed(SignedConfirmation { der, signature })),
         (prop::sample::select(EndingCause::ALL), any::<(Vec<u8>, Vec<u8>)>()).prop_map(
             |(cause, (known, offered))| Event::PeerBroken(PeerBroken { cause, known, offered })
         ),

@@ -23,7 +23,7 @@ fn head(nodes: &MemoryNodes) -> TreeHead {
 
 fn offer(offers: &mut Offers, nodes: &MemoryNodes) -> AddCheckpoint {
     let sign = |m: &[u8]| toy_signature(log_key(1).public(), m);
-    offers.offer(head(nodes), nodes, sign).expect("all nodes are there")
+    offers.offer(head(nodes), nodes, sign).expect("all nodes are there").add
 }
 
 fn witness() -> Witness {
@@ -111,5 +111,22 @@ fn what_is_no_cosignature_of_an_offer_is_refused() {
     for line in [foreign.as_str(), "", "not a signature", &foreign.replace('w', "v")] {
         let refused = offers.cosigned(line, toy_verify).expect_err(line);
         assert!(matches!(refused, AnswerError::Note(_)), "{refused}");
+    }
+}
+
+#[test]
+fn whatever_is_shown_continues_what_was_shown_before() {
+    let mut offers = offers();
+    let mut seen = TreeHead::empty();
+    for (leaves, with_offer) in [(3, true), (5, false), (5, false), (9, true), (20, false)] {
+        let nodes = nodes(leaves, 0);
+        let proof = if with_offer {
+            let sign = |m: &[u8]| toy_signature(log_key(1).public(), m);
+            offers.offer(head(&nodes), &nodes, sign).expect("all nodes are there").since_shown
+        } else {
+            offers.show(head(&nodes), &nodes).expect("all nodes are there")
+        };
+        proof::verify_consistency(&seen, &head(&nodes), &proof).expect("it continues");
+        seen = head(&nodes);
     }
 }

@@ -2,11 +2,14 @@
 
 use rasn::prelude::*;
 
-use super::{Bytes16, Bytes32, Sample, SignedLease, TreeHead, cause, tsu_id};
-use crate::id::{self, BootId, LeaseSeq};
+use super::confirmation::{Batch, SignedConfirmation};
+use super::{Bytes16, Bytes32, Sample, SignedLease, TreeHead, cause, proof_from, proof_to, tsu_id};
+use crate::confirmation;
+use crate::id::{self, BatchSeq, BootId, LeaseSeq};
 use crate::wire::{self, WireError};
 
-/// `ToMonitor ::= CHOICE { hello [0], answer [1], revoked [2], cosigned [3] }`
+/// `ToMonitor ::= CHOICE { hello [0], answer [1], revoked [2], cosigned [3],
+/// confirm [4] }`
 #[derive(AsnType, Encode, Decode)]
 #[rasn(choice, automatic_tags)]
 pub(in crate::wire) enum ToMonitor {
@@ -14,6 +17,7 @@ pub(in crate::wire) enum ToMonitor {
     Answer(ProbeAnswer),
     Revoked(u64),
     Cosigned(Utf8String),
+    Confirm(Confirm),
 }
 
 /// `Hello ::= SEQUENCE { version, tsu, incarnation, bootId, held }`
@@ -26,14 +30,31 @@ pub(in crate::wire) struct Hello {
     held: TreeHead,
 }
 
-/// `ProbeAnswer ::= SEQUENCE { nonce, sample, ended LeaseEnded OPTIONAL, checkpoint OCTET STRING
+/// `ProbeAnswer ::= SEQUENCE { nonce, sample, ended [0] LeaseEnded OPTIONAL, log [1] LogOffer
 /// OPTIONAL }`
 #[derive(AsnType, Encode, Decode)]
 pub(in crate::wire) struct ProbeAnswer {
     nonce: Bytes32,
     sample: Sample,
+    #[rasn(tag(0))]
     ended: Option<LeaseEnded>,
-    checkpoint: Option<OctetString>,
+    #[rasn(tag(1))]
+    log: Option<LogOffer>,
+}
+
+/// `LogOffer ::= SEQUENCE { checkpoint OCTET STRING, sinceShown SEQUENCE OF Bytes32 }`
+#[derive(AsnType, Encode, Decode)]
+pub(in crate::wire) struct LogOffer {
+    checkpoint: OctetString,
+    since_shown: SequenceOf<Bytes32>,
+}
+
+/// `Confirm ::= SEQUENCE { batch, log, sinceShown SEQUENCE OF Bytes32 }`
+#[derive(AsnType, Encode, Decode)]
+pub(in crate::wire) struct Confirm {
+    batch: Batch,
+    log: TreeHead,
+    since_shown: SequenceOf<Bytes32>,
 }
 
 /// `LeaseEnded ::= SEQUENCE { sequence, cause }`
@@ -44,7 +65,7 @@ pub(in crate::wire) struct LeaseEnded {
 }
 
 /// `ToTsu ::= CHOICE { welcome [0], refused [1], probe [2], grant [3], revoke [4],
-/// witnessed [5] }`
+/// witnessed [5], confirmed [6], notConfirmed [7] }`
 #[derive(AsnType, Encode, Decode)]
 #[rasn(choice, automatic_tags)]
 pub(in crate::wire) enum ToTsu {
@@ -54,6 +75,15 @@ pub(in crate::wire) enum ToTsu {
     Grant(SignedLease),
     Revoke(LeaseEnded),
     Witnessed(Witnessed),
+    Confirmed(SignedConfirmation),
+    NotConfirmed(NotConfirmed),
+}
+
+/// `NotConfirmed ::= SEQUENCE { sequence, why }`
+#[derive(AsnType, Encode, Decode)]
+pub(in crate::wire) struct NotConfirmed {
+    sequence: u64,
+    why: u8,
 }
 
 /// `Witnessed ::= SEQUENCE { cosignature, checkpoint OCTET STRING }`
@@ -80,10 +110,18 @@ impl From<&wire::ToMonitor> for ToMonitor {
                     sequence: ended.sequence.as_u64(),
                     cause: ended.cause.code(),
                 }),
-                checkpoint: answer.checkpoint.clone().map(OctetString::from),
+                log: answer.log.as_ref().map(|log| LogOffer {
+                    checkpoint: OctetString::from(log.checkpoint.clone()),
+                    since_shown: proof_to(&log.since_shown),
+                }),
             }),
             wire::ToMonitor::Revoked(sequence) => Self::Revoked(sequence.as_u64()),
             wire::ToMonitor::Cosigned(line) => Self::Cosigned(line.clone()),
+            wire::ToMonitor::Confirm(confirm) => Self::Confirm(Confirm {
+                batch: Batch::from(&confirm.batch),
+                log: TreeHead::from(&confirm.log),
+                since_shown: proof_to(&confirm.since_shown),
+            }),
         }
     }
 }
@@ -103,11 +141,23 @@ impl TryFrom<ToMonitor> for wire::ToMonitor {
                 nonce: id::Nonce::from_bytes(*answer.nonce),
                 sample: answer.sample.into(),
                 ended: answer.ended.map(LeaseEnded::read).transpose()?,
-                checkpoint: answer.checkpoint.map(|octets| octets.to_vec()),
+                log: answer.log.map(LogOffer::read).transpose()?,
             }),
             ToMonitor::Revoked(sequence) => Self::Revoked(LeaseSeq::new(sequence)),
             ToMonitor::Cosigned(line) => Self::Cosigned(line),
+            ToMonitor::Confirm(confirm) => Self::Confirm(wire::Confirm {
+                batch: confirm.batch.try_into()?,
+                log: confirm.log.into(),
+                since_shown: proof_from(&confirm.since_shown)?,
+            }),
         })
+    }
+}
+
+impl LogOffer {
+    fn read(self) -> Result<wire::LogOffer, WireError> {
+        let since_shown = proof_from(&self.since_shown)?;
+        Ok(wire::LogOffer { checkpoint: self.checkpoint.to_vec(), since_shown })
     }
 }
 
@@ -136,6 +186,10 @@ impl From<&wire::ToTsu> for ToTsu {
                 cosignature: both.cosignature.clone(),
                 checkpoint: OctetString::from(both.checkpoint.clone()),
             }),
+            wire::ToTsu::Confirmed(signed) => Self::Confirmed(signed.into()),
+            wire::ToTsu::NotConfirmed(sequence, why) => {
+                Self::NotConfirmed(NotConfirmed { sequence: sequence.as_u64(), why: why.code() })
+            }
         }
     }
 }
@@ -162,6 +216,11 @@ impl TryFrom<ToTsu> for wire::ToTsu {
                 cosignature: both.cosignature,
                 checkpoint: both.checkpoint.to_vec(),
             }),
+            ToTsu::Confirmed(signed) => Self::Confirmed(signed.into()),
+            ToTsu::NotConfirmed(NotConfirmed { sequence, why }) => {
+                let why = confirmation::NotConfirmed::from_code(why);
+                Self::NotConfirmed(BatchSeq::new(sequence), why.ok_or(WireError::Range("why"))?)
+            }
         })
     }
 }

@@ -34,6 +34,7 @@ impl From<&event::Event> for Event {
                 root: bytes(&epoch.sealed.root),
                 reason: epoch.reason.clone(),
             }),
+            event::Event::Confirmed(signed) => Self::Confirmed(signed.into()),
             event::Event::PeerBroken(broken) => Self::PeerBroken(PeerBroken {
                 cause: broken.cause.code(),
                 known: OctetString::from(broken.known.clone()),
@@ -82,6 +83,7 @@ impl TryFrom<Event> for event::Event {
                 },
                 reason: epoch.reason,
             }),
+            Event::Confirmed(signed) => Self::Confirmed(signed.into()),
             Event::PeerBroken(broken) => Self::PeerBroken(event::PeerBroken {
                 cause: cause(broken.cause)?,
                 known: broken.known.to_vec(),

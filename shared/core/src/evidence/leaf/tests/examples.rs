@@ -1,8 +1,10 @@
 //! One leaf of each kind, as `docs/evidence.md` shows them.
 
 use super::*;
+use crate::confirmation::{self, Batch, Confirmation, GenTimes};
+use crate::evidence::TreeHead;
 use crate::evidence::note::LogKey;
-use crate::id::ChannelBinding;
+use crate::id::{BatchSeq, ChannelBinding};
 use crate::lease::LeaseTerms;
 use crate::time::{Bound, Ppb};
 use crate::wire;
@@ -38,6 +40,26 @@ fn terms() -> Vec<u8> {
         rho: Ppb::from_ppm(100),
         policy: "1.3.6.1.4.1.99999.1".to_owned(),
     })
+}
+
+/// Its signature is made up.
+fn confirmation() -> SignedConfirmation {
+    let gen_time = GenTime::at(sample(78_000_000).real);
+    let confirmation = Confirmation {
+        tsu: tsu(),
+        incarnation: Incarnation::from_bytes([0x1c; 16]),
+        channel: ChannelBinding::from_bytes([0xcb; 32]),
+        batch: Batch {
+            sequence: BatchSeq::new(12),
+            lease: LeaseSeq::new(7),
+            root: confirmation::root(&[Hash::from_bytes([0x75; 32])]),
+            gen_times: GenTimes::of([gen_time]).expect("one"),
+        },
+        log: TreeHead { size: TreeSize::new(4_096), root: Hash::from_bytes([0x4e; 32]) },
+        utc: sample(79_000_000).real,
+        half_width: Bound::from_millis(1),
+    };
+    SignedConfirmation::sign(&confirmation, |_| [0x5a; 64])
 }
 
 /// Of the right form; its signature is made up.
@@ -126,6 +148,7 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 reason: "peer's disk replaced".to_owned(),
             }),
         ),
+        ("confirmed", Event::Confirmed(confirmation())),
         (
             "peerBroken",
             Event::PeerBroken(PeerBroken {

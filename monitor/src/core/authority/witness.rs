@@ -1,0 +1,88 @@
+//! The witness: whether a batch of tokens may be released (design 5.5).
+
+use chronolease_core::confirmation::{self, Batch, Confirmation, NotConfirmed};
+use chronolease_core::evidence::TreeHead;
+use chronolease_core::evidence::merkle::Hash;
+use chronolease_core::evidence::proof::{ProofError, verify_consistency};
+use chronolease_core::lease::EndingCause;
+use chronolease_core::time::{Bound, Timestamp, Utc};
+use chronolease_core::wire::{Confirm, ToTsu};
+
+use super::{Action, ConnId, Context, Ward};
+
+impl Ward {
+    /// Judges a batch. `context.now` was read after it was in.
+    pub(super) fn confirm(
+        &mut self,
+        context: &Context,
+        conn: ConnId,
+        confirm: &Confirm,
+        out: &mut Vec<Action>,
+    ) {
+        let batch = confirm.batch;
+        // A connection that does not speak for the TSU gets no answer: its batches are burnt.
+        let Some(link) = self.connections.current_mut(conn) else { return };
+        if batch.sequence != link.next_batch {
+            // Frames keep their order, so somebody else wrote this, or a restored TSU did.
+            out.push(Action::Close(conn));
+            return self.connections.closed(conn);
+        }
+        let Some(next) = batch.sequence.next() else { return };
+        link.next_batch = next;
+        let (incarnation, channel) = (link.hello.incarnation, link.channel);
+        if !self.shows(conn, &confirm.log, &confirm.since_shown, context, out) {
+            return;
+        }
+        out.push(match self.judge_batch(context, &batch) {
+            Err(why) => Action::Send(conn, ToTsu::NotConfirmed(batch.sequence, why)),
+            Ok((utc, half_width)) => {
+                let tsu = self.rules.tsu.clone();
+                let log = confirm.log;
+                let confirmation =
+                    Confirmation { tsu, incarnation, channel, batch, log, utc, half_width };
+                Action::Confirm(conn, confirmation)
+            }
+        });
+    }
+
+    fn judge_batch(
+        &self,
+        context: &Context,
+        batch: &Batch,
+    ) -> Result<(Timestamp<Utc>, Bound), NotConfirmed> {
+        let latched = self.record.latch.is_some();
+        if latched || !self.leases.covers(batch.lease, context.now) {
+            return Err(NotConfirmed::NoLease);
+        }
+        if !context.recordable {
+            return Err(NotConfirmed::NoRecord);
+        }
+        let utc_minus_raw = context.utc.map_err(|_| NotConfirmed::NoUtc)?;
+        let (utc, half_width) = confirmation::reading(utc_minus_raw, context.now);
+        confirmation::judge(batch.gen_times, utc, half_width, &self.rules.witness)?;
+        Ok((utc, half_width))
+    }
+
+    /// Whether the TSU's log, as it shows it, continues all that it showed on this connection. If
+    /// not, the lease ends and latches. `false` too for a connection that does not speak for it.
+    pub(super) fn shows(
+        &mut self,
+        conn: ConnId,
+        tree: &TreeHead,
+        since_shown: &[Hash],
+        context: &Context,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let Some(link) = self.connections.current_mut(conn) else { return false };
+        let cause = match verify_consistency(&link.shown, tree, since_shown) {
+            Ok(()) => {
+                link.shown = *tree;
+                return true;
+            }
+            Err(ProofError::Shrunk { .. }) => EndingCause::Rollback,
+            Err(_) => EndingCause::Fork,
+        };
+        self.end(context, cause, out);
+        false
+    }
+}

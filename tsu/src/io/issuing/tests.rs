@@ -1,0 +1,163 @@
+use super::*;
+use std::path::Path;
+use std::sync::Arc;
+
+use chronolease_core::evidence::LeafIndex;
+use chronolease_core::id::{LeaseSeq, Nonce};
+use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
+use chronolease_net::evidence::{self, MemoryDisk, Settings};
+
+use crate::core::holder::Terms;
+use crate::core::holder::tests::{CHANNEL, lease, terms};
+use crate::core::issuing::{LaneId, NotRecorded};
+use crate::core::rfc3161::testing::{self, Pki};
+use crate::io::link;
+use crate::io::signer::Signer;
+
+/// A new log on a disk in memory; its writer ends with the last handle.
+fn log(disk: &MemoryDisk) -> Recorder {
+    let settings = Settings { segment_bytes: 1_100_000, ..Settings::new("test.example/tsu") };
+    let files = Arc::new(disk.clone());
+    let owner = evidence::create(files, Path::new("log"), settings, Box::new(|| 0));
+    Recorder::over(owner.expect("an empty disk").log().clone())
+}
+
+/// A pipeline at work, and what stands around it.
+struct Bench {
+    clocks: Clocks,
+    recorder: Recorder,
+    events: mpsc::Sender<Event>,
+    from_tsu: mpsc::Receiver<ToLink>,
+    requests: mpsc::Sender<Incoming>,
+}
+
+impl Bench {
+    fn start() -> Self {
+        let (pki, clocks) = (Pki::new(), Clocks::open().expect("clocks"));
+        let builder = Arc::new(pki.builder());
+        let signer: Arc<dyn Signer> = Arc::new(pki.signer());
+        let me = Terms { boot_id: clocks.boot_id(), ..terms() };
+        let recorder = log(&MemoryDisk::new());
+        let (requests, requests_in) = queue();
+        let (events, events_in) = mpsc::channel(16);
+        let (to_monitor, from_tsu) = link::outgoing();
+        let (finished, finished_in) = mpsc::channel(2);
+        let driver = Driver {
+            issuer: Issuer::new(me, Arc::clone(&builder), 2),
+            clocks,
+            bracket: Bound::from_millis(1),
+            signers: SignerPool::start(2, &builder, &signer, &finished).expect("threads"),
+            recorder: recorder.clone(),
+            link: events_in,
+            to_monitor,
+            requests: requests_in,
+            finished: finished_in,
+            metrics: TsuMetrics::new(false).expect("metrics"),
+            health: Health::new(clocks, Bound::from_millis(5_000)),
+        };
+        tokio::spawn(driver.run(CancellationToken::new()));
+        Self { clocks, recorder, events, from_tsu, requests }
+    }
+
+    async fn tell(&self, event: Event) {
+        self.events.send(event).await.expect("the pipeline runs");
+    }
+
+    /// Grants a lease for longer than any test takes.
+    async fn grant(&mut self) {
+        self.tell(Event::Connected(CHANNEL)).await;
+        self.tell(Event::Probed(Nonce::from_bytes([6; 32]))).await;
+        let Some(ToLink::Answer(answer)) = self.from_tsu.recv().await else {
+            panic!("a probe is answered")
+        };
+        let signed = SignedLease { terms_der: vec![], signature: vec![] };
+        let terms = LeaseTerms { ttl: Bound::from_millis(300_000), ..lease(1, answer.sample) };
+        self.tell(Event::Vouched).await;
+        self.tell(Event::Granted(signed, terms)).await;
+    }
+
+    async fn ask(&self) -> oneshot::Receiver<Reply> {
+        let (reply, answer) = oneshot::channel();
+        let incoming = Incoming { request: testing::request(true), reply };
+        self.requests.send(incoming).await.expect("the pipeline runs");
+        answer
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_together_is_answered_and_on_record_each_by_himself() {
+    let mut bench = Bench::start();
+    bench.grant().await;
+    let mut answers = Vec::new();
+    for _ in 0..40 {
+        answers.push(bench.ask().await);
+    }
+    let mut tokens = Vec::new();
+    for answer in answers {
+        tokens.push(answer.await.expect("an answer").expect("a token").into_der());
+    }
+    tokens.sort();
+    tokens.dedup();
+    assert_eq!(tokens.len(), 40);
+    assert!(bench.recorder.size() > 40, "the lease and an intent for each token");
+}
+
+/// The runtime's own clock stands still as long as there is something to do, so there is no tick
+/// here: only the oscillator can bring the record to the log.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_reaches_the_log_while_clients_keep_asking() {
+    let mut bench = Bench::start();
+    bench.grant().await;
+    let token = bench.ask().await.await.expect("an answer");
+    assert!(token.is_ok(), "{token:?}");
+    let without = bench.recorder.size();
+    let start = bench.clocks.raw();
+    bench.tell(Event::Revoked(LeaseSeq::new(1), EndingCause::Deviation)).await;
+    // That the token was issued, and that the lease ended.
+    while bench.recorder.size() < without + 2 {
+        let rejected = bench.ask().await.await.expect("an answer");
+        assert!(rejected.is_err());
+        let waited = (bench.clocks.raw() - start).magnitude();
+        assert!(waited < Bound::from_millis(30_000), "the ending never reached the log");
+    }
+}
+
+fn sample() -> Sample {
+    crate::core::holder::tests::sample(0, 0)
+}
+
+fn recording(disk: &MemoryDisk) -> Recording {
+    Recording::new(log(disk), sample().raw_after)
+}
+
+#[tokio::test]
+async fn a_batch_stands_behind_what_was_laid_aside() {
+    let mut recording = recording(&MemoryDisk::new());
+    recording.lay_aside(leaf::Event::Stopped);
+    recording.submit(&sample(), Waits::Lease(LeaseSeq::new(1)), vec![leaf::Event::Stopped]);
+    recording.submit(&sample(), Waits::Batch(LaneId(3)), vec![leaf::Event::Stopped; 2]);
+    recording.submit(&sample(), Waits::Batch(LaneId(1)), vec![leaf::Event::Stopped]);
+    let lease = recording.recorded().await;
+    assert!(matches!(lease, Some(Event::LeaseLogged(_, Ok(())))), "{lease:?}");
+    for (lane, place) in [(LaneId(3), 2), (LaneId(1), 4)] {
+        match recording.recorded().await {
+            Some(Event::Logged(of, Ok(first))) => {
+                assert_eq!((of, first), (lane, LeafIndex::new(place)));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(recording.recorded().await.is_none());
+}
+
+#[tokio::test]
+async fn what_the_log_did_not_take_is_kept_and_who_waits_is_told() {
+    let disk = MemoryDisk::new();
+    let mut recording = recording(&disk);
+    disk.fail_sync();
+    recording.lay_aside(leaf::Event::Stopped);
+    recording.submit(&sample(), Waits::Batch(LaneId(0)), vec![leaf::Event::Stopped]);
+    let told = recording.recorded().await;
+    assert!(matches!(told, Some(Event::Logged(_, Err(NotRecorded::ForGood)))), "{told:?}");
+    assert_eq!(recording.aside(), [leaf::Event::Stopped]);
+}
