@@ -11,6 +11,7 @@
 //! | [`lease`] | the signed verdict that permits issuing |
 //! | [`judge`] | may a token be built from this sample under this lease? |
 //! | [`fusion`] | UTC as the hull of what enough laboratories agree on |
+//! | [`clock_reader`] | what the clock reader publishes, and what its word is worth |
 //! | [`budget`] | the arithmetic that a configuration must satisfy |
 //! | [`evidence`] | the evidence log's tree, notes and witness |
 //! | [`token`] | the stages a token passes; only the last can leave |
@@ -21,6 +22,7 @@
 compile_error!("the negative control must never be built as a release");
 
 pub mod budget;
+pub mod clock_reader;
 pub mod evidence;
 pub mod fusion;
 pub mod id;
