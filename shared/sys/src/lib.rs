@@ -11,4 +11,4 @@ pub use clock::{Clocks, ClocksError, cpu_time};
 pub use host::{disruption_marker, is_virtual, machine};
 pub use kernel::kernel_clock;
 pub use process::{die_with_parent, terminate};
-pub use step::{StepTimer, take_step_notice};
+pub use step::{StepTimer, is_step_notice, take_step_notice};

@@ -1,9 +1,8 @@
 //! Notices of the kernel that somebody set `CLOCK_REALTIME`.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 
-use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
@@ -36,41 +35,37 @@ fn arm_until(unix_s: i64) -> io::Result<StepTimer> {
     Ok(StepTimer(timer.into()))
 }
 
-impl AsFd for StepTimer {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+impl From<StepTimer> for OwnedFd {
+    fn from(timer: StepTimer) -> Self {
+        timer.0
     }
 }
 
-impl AsRawFd for StepTimer {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-}
-
-/// Takes one notice from a [`StepTimer`], without waiting. Whatever can be read there is a notice:
-/// a timer that went off by itself says that the clock shows the year 2255. So a test may hand in
-/// the reading end of a pipe.
+/// Takes one notice from the descriptor of a [`StepTimer`], without waiting. Whether there was one.
 ///
 /// # Errors
-/// [`io::ErrorKind::WouldBlock`] when there is no notice; whatever else the kernel reports, the
-/// end of the file included.
-pub fn take_step_notice(timer: &impl AsFd) -> io::Result<()> {
+/// As [`is_step_notice`].
+pub fn take_step_notice(timer: &impl AsFd) -> io::Result<bool> {
     // TimerFd::wait of nix takes ECANCELED for an ordinary expiry, so the descriptor is read here.
-    let mut ticks = [0u8; 8];
-    loop {
-        let read = nix::unistd::read(timer, &mut ticks);
-        if read != Err(Errno::EINTR) {
-            return notice(read);
-        }
-    }
+    let read = nix::unistd::read(timer, &mut [0; 8]);
+    is_step_notice(read.map_err(io::Error::from))
 }
 
-fn notice(read: nix::Result<usize>) -> io::Result<()> {
+/// Whether the result of reading the descriptor of a [`StepTimer`] is a notice. A cancelled timer
+/// is one, and so is whatever can be read: a timer that went off by itself says that the clock
+/// shows the year 2255. So a test may put the reading end of a pipe in its place.
+///
+/// # Errors
+/// Whatever says neither that there is a notice nor that there is none, the end of the file
+/// included: nobody watches the clock then.
+pub fn is_step_notice(read: io::Result<usize>) -> io::Result<bool> {
     match read {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-        Ok(_) | Err(Errno::ECANCELED) => Ok(()),
-        Err(error) => Err(error.into()),
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ECANCELED) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -81,27 +76,28 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the test of the call itself")]
     fn a_clock_that_nobody_sets_gives_no_notice() {
-        let timer = StepTimer::arm().expect("the kernel has timers");
-        let error = take_step_notice(&timer).expect_err("nobody may set the clock of a test box");
-        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let timer = OwnedFd::from(StepTimer::arm().expect("the kernel has timers"));
+        let noticed = take_step_notice(&timer).expect("it can be read");
+        assert!(!noticed, "nobody may set the clock of a test box");
     }
 
     #[test]
-    fn a_timer_that_went_off_is_a_notice() {
-        let timer = arm_until(1).expect("the kernel has timers");
-        take_step_notice(&timer).expect("1970 is over");
-        let error = take_step_notice(&timer).expect_err("it goes off once");
-        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    fn a_timer_that_went_off_is_a_notice_once() {
+        let timer = OwnedFd::from(arm_until(1).expect("the kernel has timers"));
+        assert!(take_step_notice(&timer).expect("1970 is over"));
+        assert!(!take_step_notice(&timer).expect("it goes off once"));
     }
 
     /// A cancelled timer cannot be had without setting a clock, so its result is put in by hand.
     #[test]
-    fn a_cancelled_timer_is_a_notice_and_nothing_else_is_hidden() {
-        assert!(notice(Err(Errno::ECANCELED)).is_ok());
-        for errno in [Errno::EAGAIN, Errno::EBADF, Errno::EIO] {
-            let error = notice(Err(errno)).expect_err("no notice");
-            assert_eq!(error.raw_os_error(), Some(errno as i32));
+    fn a_cancelled_timer_is_a_notice_and_no_failure_is_hidden() {
+        let read = |errno| is_step_notice(Err(io::Error::from_raw_os_error(errno)));
+        assert!(read(libc::ECANCELED).expect("a notice"));
+        assert!(!read(libc::EAGAIN).expect("no notice"));
+        assert!(!read(libc::EINTR).expect("no notice yet"));
+        for errno in [libc::EBADF, libc::EIO, libc::EINVAL] {
+            assert_eq!(read(errno).expect_err("a failure").raw_os_error(), Some(errno));
         }
-        assert!(notice(Ok(0)).is_err());
+        assert!(is_step_notice(Ok(0)).is_err());
     }
 }
