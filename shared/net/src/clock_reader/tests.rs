@@ -1,6 +1,7 @@
 use chronolease_core::clock_reader::{Machine, Marker, OddReading, StepNotice, Steps};
 use chronolease_core::id::ReaderRun;
 use std::num::NonZeroU64;
+use std::task::Poll;
 use tokio::net::UnixListener;
 
 use super::*;
@@ -62,6 +63,12 @@ impl Fake {
     }
 }
 
+/// Whether nothing has changed since the handle last waited.
+async fn is_asleep(reader: &mut ClockReader) -> bool {
+    let mut changed = std::pin::pin!(reader.changed());
+    std::future::poll_fn(|cx| Poll::Ready(changed.as_mut().poll(cx).is_pending())).await
+}
+
 #[tokio::test]
 async fn reports_make_it_alive_and_every_end_makes_it_lost() {
     let mut fake = Fake::new();
@@ -97,9 +104,12 @@ async fn a_step_wakes_and_a_mere_report_does_not() {
     for _ in 0..10 {
         fake.report(&mut stream, 1, 0).await;
     }
+    while reader.latest().is_none_or(|latest| latest.sequence < fake.sequence) {
+        tokio::task::yield_now().await;
+    }
+    assert!(is_asleep(&mut reader).await, "ten reports of nothing woke it");
     fake.report(&mut stream, 1, 1).await;
     reader.changed().await;
-    // Had one of the ten woken it, nothing would have happened yet.
     assert!(matches!(reader.since(&mark, fake.clocks.raw()), Since::Stepped(_)));
 }
 
@@ -162,9 +172,5 @@ async fn a_handle_outlives_its_listener_and_sees_the_silence() {
     stop.cancel();
     let ended = reader.watch.changed().await;
     assert!(ended.is_err() || reader.watch.changed().await.is_err());
-    let mut changed = std::pin::pin!(reader.changed());
-    assert!(
-        std::future::poll_fn(|cx| std::task::Poll::Ready(changed.as_mut().poll(cx).is_pending()))
-            .await
-    );
+    assert!(is_asleep(&mut reader).await, "nobody is there to wake it");
 }
