@@ -96,11 +96,23 @@ mod tests {
     }
 
     #[test]
+    fn one_that_takes_half_a_frame_is_dropped() {
+        let mut listeners = Listeners::new(1);
+        let (near, mut far) = pair();
+        listeners.admit(near, "slow".to_owned());
+        let longer_than_its_buffer = vec![0; 16 << 20];
+        listeners.send(&longer_than_its_buffer);
+        assert_eq!(listeners.count(), 0);
+        assert!(far.read(&mut [0]).is_ok_and(|n| n == 1), "a part was sent");
+    }
+
+    #[test]
     fn one_that_has_gone_makes_room() {
         let mut listeners = Listeners::new(1);
         let (near, far) = pair();
         listeners.admit(near, "first".to_owned());
         let (stranger, mut refused) = pair();
+        refused.set_nonblocking(true).expect("ours");
         listeners.admit(stranger, "second".to_owned());
         assert_eq!(refused.read(&mut [0]).expect("closed"), 0);
         drop(far);
