@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 /// What goes into the hash, relative to the root of the workspace. `tests/lab` is a program that
 /// is shipped to those who try the product; the other tests change nothing that runs.
 const FILES: [&str; 2] = ["Cargo.lock", "Cargo.toml"];
-const FOLDERS: [&str; 4] = ["monitor", "shared", "tests/lab", "tsu"];
+const FOLDERS: [&str; 5] = ["clock", "monitor", "shared", "tests/lab", "tsu"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let crate_root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);

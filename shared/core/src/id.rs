@@ -66,6 +66,11 @@ opaque_bytes! {
 }
 
 opaque_bytes! {
+    /// The random identity of one run of the clock reader.
+    ReaderRun, 16
+}
+
+opaque_bytes! {
     /// A fresh random challenge of the monitor.
     Nonce, 32
 }

@@ -12,6 +12,7 @@
 //! | [`confirmation`] | the monitor's signed word on a batch, which permits its release |
 //! | [`judge`] | may a token be built from this sample under this lease? |
 //! | [`fusion`] | UTC as the hull of what enough laboratories agree on |
+//! | [`clock_reader`] | what the clock reader publishes, and what its word is worth |
 //! | [`budget`] | the arithmetic that a configuration must satisfy |
 //! | [`evidence`] | the evidence log's tree, notes and witness |
 //! | [`token`] | the stages a token passes; only the last can leave |
@@ -23,6 +24,7 @@ compile_error!("the negative control must never be built as a release");
 
 pub mod budget;
 pub mod confirmation;
+pub mod clock_reader;
 pub mod evidence;
 pub mod fusion;
 pub mod id;

@@ -67,13 +67,20 @@ pub async fn write_frame<W>(writer: &mut W, payload: &[u8]) -> Result<(), FrameE
 where
     W: AsyncWrite + Unpin,
 {
+    writer.write_all(&frame(payload)?).await?;
+    writer.flush().await?;
+    Ok(())
+}
+
+/// The bytes of one frame, for a writer that must not wait.
+///
+/// # Errors
+/// [`FrameError::TooLong`].
+pub fn frame(payload: &[u8]) -> Result<Vec<u8>, FrameError> {
     let len = payload.len();
     let announced = u32::try_from(len).ok().filter(|_| len <= MESSAGE_BYTES_MAX);
     let announced = announced.ok_or(FrameError::TooLong { len })?;
-    let frame = [&announced.to_be_bytes(), payload].concat();
-    writer.write_all(&frame).await?;
-    writer.flush().await?;
-    Ok(())
+    Ok([&announced.to_be_bytes(), payload].concat())
 }
 
 /// Fills `buffer` as far as the stream goes; returns how many bytes are missing at its end.

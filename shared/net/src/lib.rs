@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`build`] | version and build id |
+//! | [`clock_reader`] | listening to the clock reader |
 //! | [`config`] | layered TOML that reports every mistake at once |
 //! | [`daemon`] | how a daemon fails to start |
 //! | [`durable`] | small files that survive a crash whole or not at all |
@@ -19,6 +20,7 @@
 //! | [`tls`] | TLS 1.3 with pinned keys on both sides |
 
 pub mod build;
+pub mod clock_reader;
 pub mod config;
 mod crowd;
 pub mod daemon;

@@ -3,8 +3,12 @@
 mod clock;
 pub mod file;
 mod host;
+mod kernel;
 mod process;
+mod step;
 
 pub use clock::{Clocks, ClocksError, cpu_time};
-pub use host::is_virtual;
+pub use host::{disruption_marker, is_virtual, machine};
+pub use kernel::kernel_clock;
 pub use process::{die_with_parent, terminate};
+pub use step::{StepTimer, is_step_notice, take_step_notice};

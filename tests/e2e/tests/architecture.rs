@@ -94,7 +94,7 @@ fn unsafe_code_lives_in_one_crate() {
 #[test]
 fn cores_know_no_runtime_and_no_clocks() {
     let root = root();
-    for core in ["tsu/src/core", "monitor/src/core", "shared/core/src"] {
+    for core in ["clock/src/core", "tsu/src/core", "monitor/src/core", "shared/core/src"] {
         for path in sources(&root.join(core)) {
             // Tests may need a folder or a peer; the code may not.
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
@@ -109,6 +109,42 @@ fn cores_know_no_runtime_and_no_clocks() {
                 assert!(!code.contains(forbidden), "{} uses {forbidden}", path.display());
             }
         }
+    }
+}
+
+#[test]
+fn the_clock_reader_has_no_network() {
+    let may_use = [
+        "chronolease-core",
+        "chronolease-net",
+        "chronolease-sys",
+        "clap",
+        "thiserror",
+        "tokio",
+        "tokio-util",
+        "tracing",
+    ];
+    assert_eq!(dependencies()["chronolease-clock"], may_use.map(str::to_owned).into());
+    let root = root();
+    for path in sources(&root.join("clock/src")) {
+        let text = fs::read_to_string(&path).expect("a source file");
+        for forbidden in ["std::net", "Tcp", "Udp", "SocketAddr", "tls", "observe"] {
+            assert!(!text.contains(forbidden), "{} uses {forbidden}", path.display());
+        }
+    }
+}
+
+/// Clippy refuses it too, but an exception there is easily written.
+#[test]
+fn only_the_clock_reader_asks_the_kernel_about_its_clock() {
+    for call in ["kernel_clock(", "StepTimer::arm("] {
+        let elsewhere = |line: &String| {
+            !["clock/", SYS, "tests/clock-ban/"].iter().any(|folder| line.starts_with(folder))
+        };
+        let found = lines_with(call, "target");
+        assert!(found.iter().any(|line| line.starts_with("clock/")), "{call} is gone");
+        let strays: Vec<String> = found.into_iter().filter(elsewhere).collect();
+        assert_eq!(strays, Vec::<String>::new());
     }
 }
 

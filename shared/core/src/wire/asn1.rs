@@ -28,7 +28,7 @@ pub(crate) fn encode<T: Encode>(value: &T) -> Vec<u8> {
     rasn::der::encode(value).expect("a value of the grammar encodes")
 }
 
-pub(super) fn decode<T: Decode + Encode>(der: &[u8]) -> Result<T, WireError> {
+pub(crate) fn decode<T: Decode + Encode>(der: &[u8]) -> Result<T, WireError> {
     if der.len() > wire::MESSAGE_BYTES_MAX {
         return Err(WireError::TooLong(der.len()));
     }

@@ -1,0 +1,6 @@
+//! The socket, its listeners, and the notices of the kernel.
+
+pub mod listeners;
+pub mod publisher;
+pub mod socket;
+pub mod steps;

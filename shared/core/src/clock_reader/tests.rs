@@ -1,0 +1,158 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::id::BootId;
+use crate::time::{Bound, RawInstant, Span, Timestamp};
+use crate::wire::MESSAGE_BYTES_MAX;
+
+fn sample() -> impl Strategy<Value = Sample> {
+    any::<(i64, i64, i64, i64, [u8; 16])>().prop_map(|(before, real, after, boot, id)| Sample {
+        raw_before: RawInstant::from_nanos(before),
+        real: Timestamp::from_unix_nanos(real),
+        raw_after: RawInstant::from_nanos(after),
+        boot_minus_mono: Span::from_nanos(boot),
+        boot_id: BootId::from_bytes(id),
+    })
+}
+
+fn kernel() -> impl Strategy<Value = Result<KernelState, OddReading>> {
+    let errors = (0..=16_000_000_000u64, 0..=16_000_000_000u64);
+    let state = prop::sample::select(TimeState::ALL);
+    let rest = (-500_000_000..=500_000_000i64, -500_000..=500_000i32, -100_000..=100_000i32);
+    let sound = (state, any::<u16>(), errors, rest).prop_map(
+        |(state, bits, (max_error, estimated_error), (offset, frequency_ppb, tai_offset_s))| {
+            Ok(KernelState {
+                state,
+                status: KernelStatus::from_bits(bits),
+                max_error: Bound::from_nanos(max_error),
+                estimated_error: Bound::from_nanos(estimated_error),
+                offset: Span::from_nanos(offset),
+                frequency_ppb,
+                tai_offset_s,
+            })
+        },
+    );
+    prop_oneof![sound, prop::sample::select(OddReading::ALL).prop_map(Err)]
+}
+
+fn steps() -> impl Strategy<Value = Steps> {
+    (1u64.., sample(), sample()).prop_map(|(count, before, after)| Steps {
+        count: NonZeroU64::new(count).expect("from 1 on"),
+        last: StepNotice { before, after },
+    })
+}
+
+fn machine() -> impl Strategy<Value = Machine> {
+    let named = "[ -~]{1,64}".prop_map(|name| HypervisorName::new(&name).expect("it fits"));
+    prop_oneof![Just(Machine::Physical), Just(Machine::Unknown), named.prop_map(Machine::Virtual)]
+}
+
+fn marker() -> impl Strategy<Value = Marker> {
+    let shown = any::<(u64, Option<u64>)>()
+        .prop_map(|(disruption, generation)| Marker::Shown { disruption, generation });
+    prop_oneof![Just(Marker::Absent), Just(Marker::Unreadable), shown]
+}
+
+fn report() -> impl Strategy<Value = ClockReport> {
+    let own = (any::<([u8; 16], u64)>(), sample(), kernel());
+    (own, prop::option::of(steps()), machine(), marker()).prop_map(
+        |(((run, sequence), sample, kernel), steps, machine, marker)| ClockReport {
+            run: ReaderRun::from_bytes(run),
+            sequence,
+            sample,
+            kernel,
+            steps,
+            machine,
+            marker,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn reports_round_trip_in_few_bytes(report in report()) {
+        let der = encode(&report);
+        prop_assert!(der.len() <= MESSAGE_BYTES_MAX / 32, "{} bytes", der.len());
+        prop_assert_eq!(decode(&der), Ok(report));
+    }
+
+    /// One meaning, one encoding: whatever bytes decode, they are the bytes we would have written.
+    #[test]
+    fn a_changed_report_is_refused_or_means_something_else(
+        report in report(), at in any::<prop::sample::Index>(), bit in 0u8..8,
+    ) {
+        let mut der = encode(&report);
+        let at = at.index(der.len());
+        der[at] ^= 1 << bit;
+        if let Ok(other) = decode(&der) {
+            prop_assert_eq!(encode(&other), der);
+            prop_assert_ne!(other, report);
+        }
+    }
+
+    #[test]
+    fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        let _ = decode(&bytes);
+    }
+}
+
+/// A report with small figures throughout, and none that is optional.
+fn small() -> ClockReport {
+    ClockReport {
+        run: ReaderRun::from_bytes([0x11; 16]),
+        sequence: 7,
+        sample: Sample {
+            raw_before: RawInstant::from_nanos(1),
+            real: Timestamp::from_unix_nanos(2),
+            raw_after: RawInstant::from_nanos(3),
+            boot_minus_mono: Span::ZERO,
+            boot_id: BootId::from_bytes([0x22; 16]),
+        },
+        kernel: Err(OddReading::Offset),
+        steps: None,
+        machine: Machine::Physical,
+        marker: Marker::Absent,
+    }
+}
+
+/// The bytes that `docs/clock.md` explains.
+#[test]
+fn the_documented_bytes_are_what_is_sent() {
+    let mut expected = vec![0x30, 0x3f, 2, 1, 1, 4, 0x10];
+    expected.extend([0x11; 16]);
+    expected.extend([2, 1, 7, 0x30, 0x1e, 2, 1, 1, 2, 1, 2, 2, 1, 3, 2, 1, 0, 4, 0x10]);
+    expected.extend([0x22; 16]);
+    expected.extend([0x81, 1, 6, 0x80, 0, 0x80, 0]);
+    assert_eq!(encode(&small()), expected);
+}
+
+#[test]
+fn other_versions_and_figures_out_of_range_are_refused() {
+    let der = encode(&small());
+    let change = |at: usize, byte: u8| {
+        let mut changed = der.clone();
+        changed[at] = byte;
+        decode(&changed)
+    };
+    assert_eq!(change(4, 2), Err(WireError::Range("version")));
+    let odd = der.len() - 5;
+    assert_eq!(change(odd, 0), Err(WireError::Range("odd")));
+    assert_eq!(change(odd, 9), Err(WireError::Range("odd")));
+    assert!(change(odd, 1).is_ok());
+    assert_eq!(decode(&[der.as_slice(), &[0]].concat()).ok(), None, "trailing bytes");
+
+    // The grammar has room for what the kernel cannot mean; the decoder has not.
+    let kernel = KernelReading {
+        state: 0,
+        status: 0x2000,
+        max_error_us: 0,
+        estimated_error_us: 0,
+        offset: 0,
+        frequency: 0,
+        tai_offset_s: 0,
+    };
+    let state = kernel.checked().expect("it is plausible");
+    let beyond = KernelState { offset: Span::from_nanos(1 << 32), ..state };
+    let report = ClockReport { kernel: Ok(beyond), ..small() };
+    assert_eq!(decode(&encode(&report)), Err(WireError::Range("kernel")));
+}
