@@ -91,6 +91,9 @@ impl<'a> Audit<'a> {
             Event::Issued(tokens) => {
                 tokens.iter().filter_map(|token| self.issued(index, token).err()).collect()
             }
+            Event::LeapChange(change) if !change.is_consistent() => {
+                vec![Fault::LeapChange(change.end)]
+            }
             // By themselves they contradict nothing.
             Event::Stopped
             | Event::ConfigDigest(_)
@@ -99,7 +102,8 @@ impl<'a> Audit<'a> {
             | Event::Verdict(_)
             | Event::PeerCheckpoint(_)
             | Event::TornTail(_)
-            | Event::NewEpoch(_) => Vec::new(),
+            | Event::NewEpoch(_)
+            | Event::LeapChange(_) => Vec::new(),
         }
     }
 

@@ -60,6 +60,8 @@ kinds! {
     TornTail = "torn-tail";
     /// This log succeeds another.
     NewEpoch = "new-epoch";
+    /// The monitor passed a boundary at which a leap second was possible.
+    LeapChange = "leap-change";
 }
 
 impl fmt::Display for Kind {

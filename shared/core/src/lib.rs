@@ -11,6 +11,7 @@
 //! | [`lease`] | the signed verdict that permits issuing |
 //! | [`judge`] | may a token be built from this sample under this lease? |
 //! | [`fusion`] | UTC as the hull of what enough laboratories agree on |
+//! | [`leap`] | leap seconds: what is expected, and when issuing is suspended |
 //! | [`budget`] | the arithmetic that a configuration must satisfy |
 //! | [`evidence`] | the evidence log's tree, notes and witness |
 //! | [`token`] | the stages a token passes; only the last can leave |
@@ -26,6 +27,7 @@ pub mod fusion;
 pub mod id;
 pub mod interval;
 pub mod judge;
+pub mod leap;
 pub mod lease;
 pub mod sample;
 pub mod time;

@@ -8,6 +8,7 @@ use chronolease_core::evidence::leaf::{
     SourceState, Started,
 };
 use chronolease_core::evidence::note::Note;
+use chronolease_core::leap::passage::LeapChange;
 use chronolease_core::lease::SignedLease;
 use chronolease_core::wire;
 
@@ -51,6 +52,10 @@ fn event(event: &Event) -> String {
         Event::NewEpoch(NewEpoch { sealed, reason }) => {
             let Checkpoint { origin, size, root } = sealed;
             format!("sealed={origin} size={size} root={root} reason={reason:?}")
+        }
+        Event::LeapChange(it) => {
+            let LeapChange { end, expected, observed, .. } = it;
+            format!("end={end} expected={expected} observed={observed}")
         }
     }
 }

@@ -2,7 +2,9 @@
 //! public types.
 
 mod convert;
+mod leap;
 
+use leap::LeapChange;
 use rasn::prelude::*;
 
 use super::super::TreeSize;
@@ -25,7 +27,7 @@ pub(super) struct Leaf {
     event: Event,
 }
 
-/// The tags from 12 on are reserved; see [`event::Event`].
+/// The tags from 12 to 16 are reserved; see [`event::Event`].
 #[derive(AsnType, Encode, Decode)]
 #[rasn(choice)]
 enum Event {
@@ -53,6 +55,8 @@ enum Event {
     TornTail(TornTail),
     #[rasn(tag(11))]
     NewEpoch(NewEpoch),
+    #[rasn(tag(17))]
+    LeapChange(LeapChange),
 }
 
 /// `Started ::= SEQUENCE { role, version, build, incarnation [0] OPTIONAL, configDigest }`

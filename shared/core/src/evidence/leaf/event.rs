@@ -3,6 +3,7 @@
 use crate::fusion::{Faults, NoUtc};
 use crate::id::{Incarnation, LeaseSeq, Serial, TsuId};
 use crate::interval::Interval;
+use crate::leap::passage::LeapChange;
 use crate::lease::{EndingCause, SignedLease};
 use crate::sample::Sample;
 use crate::time::{GenTime, RawInstant};
@@ -11,9 +12,9 @@ use super::super::TreeSize;
 use super::super::checkpoint::Checkpoint;
 use super::super::merkle::Hash;
 
-/// What happened. The tags 12 to 17 of the grammar are reserved for kinds to come: the life cycle
+/// What happened. The tags 12 to 16 of the grammar are reserved for kinds to come: the life cycle
 /// of keys and certificates, transitions of alarms, operators' actions, anchors outside the pair,
-/// confirmations of the monitor, and changes of the leap second table.
+/// and confirmations of the monitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A daemon started.
@@ -41,6 +42,8 @@ pub enum Event {
     TornTail(TornTail),
     /// The first leaf of a log that succeeds another.
     NewEpoch(NewEpoch),
+    /// The monitor passed a boundary at which a leap second was possible.
+    LeapChange(LeapChange),
 }
 
 /// Which of the two boxes.

@@ -34,6 +34,7 @@ impl From<&event::Event> for Event {
                 root: bytes(&epoch.sealed.root),
                 reason: epoch.reason.clone(),
             }),
+            event::Event::LeapChange(change) => Self::LeapChange(change.into()),
         }
     }
 }
@@ -72,6 +73,7 @@ impl TryFrom<Event> for event::Event {
                 },
                 reason: epoch.reason,
             }),
+            Event::LeapChange(change) => Self::LeapChange(change.try_into()?),
         })
     }
 }
