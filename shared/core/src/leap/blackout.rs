@@ -182,6 +182,19 @@ mod tests {
         assert!(straddles(ends()[1], interval(i64::MIN, i64::MAX)));
     }
 
+    /// The negative control of the property below: across L the offset of before is wrong, by one
+    /// second for either sign, and the rule is what keeps such a sample out.
+    #[test]
+    fn without_the_rule_a_sample_is_off_by_a_second() {
+        let end = ends()[0];
+        for (sign, off_ms) in [(LeapSign::Insert, -1_000), (LeapSign::Delete, 1_000)] {
+            let first = readings(end, sign, 3_000 * MS)[0];
+            let believed = first + 6_000 * MS;
+            assert_eq!(readings(end, sign, 9_000 * MS), vec![believed + off_ms * MS]);
+            assert!(straddles(end, interval(first, believed)), "{sign}");
+        }
+    }
+
     proptest! {
         /// An honest sample that is used on the other side of L would be off by a second. It is
         /// taken at one reading and used at a later one, both by the offset of the first.
