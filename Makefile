@@ -1,4 +1,4 @@
-.PHONY: demo test nightly build
+.PHONY: demo test nightly build fuzz
 
 # Builds the shipped binaries and runs both boxes on this machine; Ctrl-C ends it.
 demo: build
@@ -14,3 +14,7 @@ test:
 # The long form; its results belong under docs/results/.
 nightly:
 	tests/scripts/nightly.sh
+
+# Feeds every fuzz target for ten minutes; needs a nightly toolchain.
+fuzz:
+	tests/scripts/fuzz.sh

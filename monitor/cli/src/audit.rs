@@ -91,6 +91,9 @@ impl<'a> Audit<'a> {
             Event::Issued(tokens) => {
                 tokens.iter().filter_map(|token| self.issued(index, token).err()).collect()
             }
+            Event::LeapChange(change) if !change.is_consistent() => {
+                vec![Fault::LeapChange(change.end)]
+            }
             // By themselves they contradict nothing.
             Event::Stopped
             | Event::ConfigDigest(_)
@@ -102,7 +105,8 @@ impl<'a> Audit<'a> {
             | Event::NewEpoch(_)
             | Event::Confirmed(_)
             | Event::PeerBroken(_)
-            | Event::PeerEpoch(_) => Vec::new(),
+            | Event::PeerEpoch(_)
+            | Event::LeapChange(_) => Vec::new(),
         }
     }
 

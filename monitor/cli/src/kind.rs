@@ -66,6 +66,8 @@ kinds! {
     PeerBroken = "peer-broken";
     /// From here on this box vouches for another log of its peer.
     PeerEpoch = "peer-epoch";
+    /// The monitor passed a boundary at which a leap second was possible.
+    LeapChange = "leap-change";
 }
 
 impl fmt::Display for Kind {

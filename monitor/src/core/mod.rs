@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ntp`] | the 48-byte codec, and what an exchange proves |
 //! | [`sources`] | all sources together: states, votes and the fused view of UTC |
+//! | [`leap`] | what the sources show of leap seconds |
 //! | [`continuity`] | whether this box ran through |
 //! | [`assessment`] | the verdict on a TSU's clock |
 //! | [`authority`] | whom it admits, what it grants, why it ends |
@@ -11,5 +12,6 @@
 pub mod assessment;
 pub mod authority;
 pub mod continuity;
+pub mod leap;
 pub mod ntp;
 pub mod sources;

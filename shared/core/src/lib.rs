@@ -13,6 +13,7 @@
 //! | [`judge`] | may a token be built from this sample under this lease? |
 //! | [`fusion`] | UTC as the hull of what enough laboratories agree on |
 //! | [`clock_reader`] | what the clock reader publishes, and what its word is worth |
+//! | [`leap`] | leap seconds: what is expected, and when issuing is suspended |
 //! | [`budget`] | the arithmetic that a configuration must satisfy |
 //! | [`evidence`] | the evidence log's tree, notes and witness |
 //! | [`token`] | the stages a token passes; only the last can leave |
@@ -23,13 +24,14 @@
 compile_error!("the negative control must never be built as a release");
 
 pub mod budget;
-pub mod confirmation;
 pub mod clock_reader;
+pub mod confirmation;
 pub mod evidence;
 pub mod fusion;
 pub mod id;
 pub mod interval;
 pub mod judge;
+pub mod leap;
 pub mod lease;
 pub mod sample;
 pub mod time;

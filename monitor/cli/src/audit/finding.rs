@@ -6,6 +6,7 @@ use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::LeafError;
 use chronolease_core::id::{LeaseSeq, Serial, TsuId};
 use chronolease_core::judge::Refusal;
+use chronolease_core::leap::month_end::MonthEnd;
 use chronolease_core::time::GenTime;
 use chronolease_core::wire::WireError;
 
@@ -102,4 +103,7 @@ pub enum Fault {
         /// The leaf that released it before.
         first: LeafIndex,
     },
+    /// The record of a boundary says something else than its own readings.
+    #[error("what was observed at the end of {0} is not what its readings show")]
+    LeapChange(MonthEnd),
 }

@@ -2,6 +2,10 @@ use super::*;
 use chronolease_core::evidence::leaf::{BoxRole, Imprint, Started};
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::{BootId, ChannelBinding};
+use chronolease_core::interval::Interval;
+use chronolease_core::leap::month_end::MonthEnd;
+use chronolease_core::leap::passage::{LeapChange, Observed, Reading};
+use chronolease_core::leap::plan::Outlook;
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, Ppb, RawInstant, Span, Timestamp};
 
@@ -242,4 +246,19 @@ fn bytes_that_are_no_leaf_are_found() {
     assert!(matches!(finding.fault, Fault::Unreadable(_)));
     assert!(finding.to_string().starts_with("leaf 9 (unreadable): "), "{finding}");
     assert_eq!(audit.counts(), &BTreeMap::from([(Kind::Unreadable, 1)]));
+}
+
+#[test]
+fn what_was_observed_at_a_boundary_is_observed_again() {
+    let end = MonthEnd::of(2026, 12).expect("a month");
+    let known = Interval::new(Span::ZERO, Span::from_millis(1)).expect("in order");
+    let reading = |ms| Reading { at: sample(ms).raw_before, utc_minus_raw: known };
+    let record = |observed| {
+        let (before, after) = (reading(1_000), reading(9_000));
+        let (expected, rho) = (Outlook::Nothing, Ppb::from_ppm(100));
+        Event::LeapChange(LeapChange { end, expected, observed, before, after, rho, list: None })
+    };
+    assert_eq!(audit(&[record(Observed::Nothing)]), []);
+    let lie = audit(&[record(Observed::Unclear)]);
+    assert_eq!(lie, [at(0, Kind::LeapChange, Fault::LeapChange(end))]);
 }

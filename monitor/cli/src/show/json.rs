@@ -9,6 +9,7 @@ use chronolease_core::evidence::leaf::{
 };
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::interval::Interval;
+use chronolease_core::leap::passage::{LeapChange, Reading};
 use chronolease_core::lease::{LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
 use chronolease_core::wire;
@@ -78,6 +79,7 @@ fn event(event: &Event) -> Map<String, Value> {
             "origin": origin.as_str(),
             "reason": reason,
         }),
+        Event::LeapChange(it) => leap_change(it),
     };
     match fields {
         Value::Object(fields) => fields,
@@ -206,6 +208,23 @@ fn intent(it: &Intent) -> Value {
         "lease": it.lease.as_u64(),
         "gen_time": text::gen_time(it.gen_time),
         "gen_time_ms": it.gen_time.as_unix_millis(),
+    })
+}
+
+fn leap_change(it: &LeapChange) -> Value {
+    let reading = |it: &Reading| json!({ "at_ns": it.at.as_nanos(), "utc_minus_raw": interval(it.utc_minus_raw) });
+    let (first, last) = it.when();
+    json!({
+        "end": it.end.to_string(),
+        "boundary_ns": it.end.instant().as_unix_nanos(),
+        "expected": it.expected.to_string(),
+        "observed": it.observed.to_string(),
+        "before": reading(&it.before),
+        "after": reading(&it.after),
+        "rho_ppb": it.rho.as_ppb(),
+        "list_digest": it.list.map(|digest| digest.to_string()),
+        "changed_raw_first_ns": first.as_nanos(),
+        "changed_raw_last_ns": last.as_nanos(),
     })
 }
 

@@ -9,6 +9,7 @@ use chronolease_core::evidence::leaf::{
     PeerEpoch, Probed, Round, SourceState, Started,
 };
 use chronolease_core::evidence::note::Note;
+use chronolease_core::leap::passage::LeapChange;
 use chronolease_core::lease::SignedLease;
 use chronolease_core::wire;
 
@@ -59,6 +60,10 @@ fn event(event: &Event) -> String {
         }
         Event::PeerEpoch(PeerEpoch { sealed, origin, reason }) => {
             format!("origin={origin} reason={reason:?} sealed: {}", checkpoint(sealed))
+        }
+        Event::LeapChange(it) => {
+            let LeapChange { end, expected, observed, .. } = it;
+            format!("end={end} expected={expected} observed={observed}")
         }
     }
 }

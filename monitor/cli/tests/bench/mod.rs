@@ -19,6 +19,9 @@ use chronolease_core::fusion::{Faults, NoUtc};
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Serial, TsuId};
 use chronolease_core::interval::Interval;
 use chronolease_core::judge::Limits;
+use chronolease_core::leap::month_end::MonthEnd;
+use chronolease_core::leap::passage::{LeapChange, Observed, Reading};
+use chronolease_core::leap::plan::Outlook;
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, GenTime, Ppb, RawInstant, Span, Timestamp};
@@ -259,6 +262,25 @@ fn verdict() -> Event {
     })
 }
 
+/// A boundary that UTC ran through, said to have gone like this.
+pub(crate) fn leap_change(observed: Observed) -> Event {
+    let end = MonthEnd::of(2026, 12).expect("a month");
+    let l = end.instant().as_unix_nanos();
+    let reading = |raw_ns| Reading {
+        at: RawInstant::from_nanos(raw_ns),
+        utc_minus_raw: interval(l - 5_000_000_001, l - 5_000_000_000),
+    };
+    Event::LeapChange(LeapChange {
+        end,
+        expected: Outlook::Nothing,
+        observed,
+        before: reading(1_000_000_000),
+        after: reading(9_000_000_000),
+        rho: Ppb::from_ppm(100),
+        list: None,
+    })
+}
+
 /// One event of each kind; start and stop come first.
 pub(crate) fn every_kind() -> Vec<Event> {
     let (size, root) = (TreeSize::EMPTY, Hash::of_nothing());
@@ -295,5 +317,6 @@ pub(crate) fn every_kind() -> Vec<Event> {
             origin: KeyName::new("log.example/2").expect("a name"),
             reason: "a new disk".to_owned(),
         }),
+        leap_change(Observed::Nothing),
     ]
 }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use chronolease_core::leap::smear::is_smear_reference_id;
 use chronolease_core::time::{Bound, Span, Timestamp, Utc};
 
 /// Seconds from 1900-01-01, where NTP era 0 begins, to 1970-01-01 (RFC 5905 figure 4).
@@ -158,10 +159,10 @@ impl Mode {
 pub struct RefId(pub [u8; 4]);
 
 impl RefId {
-    /// Whether it is 254.x.x.x, by which ntpd marks that it smears a leap second.
+    /// Whether it says that the server smears leap seconds.
     #[must_use]
     pub const fn is_smear_marker(self) -> bool {
-        self.0[0] == 254
+        is_smear_reference_id(self.0)
     }
 }
 

@@ -2,7 +2,9 @@
 //! public types.
 
 mod convert;
+mod leap;
 
+use leap::LeapChange;
 use rasn::prelude::*;
 
 use super::super::TreeSize;
@@ -25,7 +27,7 @@ pub(super) struct Leaf {
     event: Event,
 }
 
-/// The tags 12 to 15 and 17 are reserved; see [`event::Event`].
+/// The tags 12 to 15 are reserved; see [`event::Event`].
 #[derive(AsnType, Encode, Decode)]
 #[rasn(choice)]
 enum Event {
@@ -59,6 +61,8 @@ enum Event {
     PeerBroken(PeerBroken),
     #[rasn(tag(19))]
     PeerEpoch(PeerEpoch),
+    #[rasn(tag(17))]
+    LeapChange(LeapChange),
 }
 
 /// `Started ::= SEQUENCE { role, version, build, incarnation [0] OPTIONAL, configDigest }`

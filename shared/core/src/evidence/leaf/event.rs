@@ -4,6 +4,7 @@ use crate::confirmation::SignedConfirmation;
 use crate::fusion::{Faults, NoUtc};
 use crate::id::{Incarnation, LeaseSeq, Serial, TsuId};
 use crate::interval::Interval;
+use crate::leap::passage::LeapChange;
 use crate::lease::{EndingCause, SignedLease};
 use crate::sample::Sample;
 use crate::time::{GenTime, RawInstant};
@@ -13,9 +14,9 @@ use super::super::checkpoint::Checkpoint;
 use super::super::merkle::Hash;
 use super::super::note::KeyName;
 
-/// What happened. The tags 12 to 15 and 17 of the grammar are reserved for kinds to come: the
-/// life cycle of keys and certificates, transitions of alarms, operators' actions, anchors outside
-/// the pair, and changes of the leap second table.
+/// What happened. The tags 12 to 15 of the grammar are reserved for kinds to come: the life cycle
+/// of keys and certificates, transitions of alarms, operators' actions, and anchors outside the
+/// pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A daemon started.
@@ -49,6 +50,8 @@ pub enum Event {
     PeerBroken(PeerBroken),
     /// From here on this box vouches for another log of its peer.
     PeerEpoch(PeerEpoch),
+    /// The monitor passed a boundary at which a leap second was possible.
+    LeapChange(LeapChange),
 }
 
 /// Which of the two boxes.

@@ -9,13 +9,21 @@ use crate::evidence::testing::{any_hash, flipped, name};
 use crate::fusion::{Faults, NoUtc};
 use crate::id::{BootId, Incarnation, LeaseSeq, Serial, TsuId};
 use crate::interval::Interval;
+use crate::leap::LeapSign;
+use crate::leap::month_end::MonthEnd;
+use crate::leap::passage::{LeapChange, Observed, Reading};
+use crate::leap::plan::Outlook;
 use crate::lease::{EndingCause, SignedLease};
-use crate::time::{GenTime, RawInstant, Span, Timestamp};
+use crate::time::{GenTime, Ppb, RawInstant, Span, Timestamp};
 
 mod examples;
 
 fn tsu() -> TsuId {
     TsuId::new("tsu-1").expect("a fair name")
+}
+
+fn end_of_2026() -> MonthEnd {
+    MonthEnd::of(2026, 12).expect("a month")
 }
 
 fn samples() -> impl Strategy<Value = Sample> {
@@ -118,6 +126,25 @@ fn intents() -> impl Strategy<Value = Event> {
     )
 }
 
+fn leap_changes() -> impl Strategy<Value = Event> {
+    let reading = || {
+        (any::<i64>(), intervals()).prop_map(|(at, utc_minus_raw)| Reading {
+            at: RawInstant::from_nanos(at),
+            utc_minus_raw,
+        })
+    };
+    let expected = (1u8..=5).prop_map(|code| Outlook::from_code(code).expect("an outlook"));
+    let observed = (1u8..=4).prop_map(|code| Observed::from_code(code).expect("an observation"));
+    let end = (1678..=2261, 1u8..=12).prop_map(|(y, m)| MonthEnd::of(y, m).expect("a month"));
+    let list = prop::option::of(any_hash());
+    (end, expected, observed, reading(), reading(), any::<u32>(), list).prop_map(
+        |(end, expected, observed, before, after, rho, list)| {
+            let rho = Ppb::from_ppb(rho);
+            Event::LeapChange(LeapChange { end, expected, observed, before, after, rho, list })
+        },
+    )
+}
+
 fn the_rest() -> impl Strategy<Value = Event> {
     let token = (serials(), any_hash())
         .prop_map(|(serial, token_digest)| IssuedToken { serial, token_digest });
@@ -151,7 +178,7 @@ fn the_rest() -> impl Strategy<Value = Event> {
 fn leaves() -> impl Strategy<Value = Leaf> {
     let events = prop_oneof![
         1 => started(), 1 => ended(), 2 => rounds(), 2 => verdicts(), 1 => intents(),
-        6 => the_rest(),
+        1 => leap_changes(), 6 => the_rest(),
     ];
     (samples(), events).prop_map(|(made, event)| Leaf { made, event })
 }
@@ -233,6 +260,11 @@ fn fields_outside_their_range_are_refused() {
     assert_eq!(replaced("newEpoch", b"tsa.example", b"tsa example"), range("origin"));
     assert_eq!(replaced("round", &[2, 1, 4], &[2, 1, 6]), range("state"));
     assert_eq!(replaced("issued", &[4, 20, 0x41], &[4, 20, 0xc1]), range("serial"));
+    assert_eq!(replaced("leapChange", &[2, 1, 4], &[2, 1, 6]), range("expected"));
+    assert_eq!(replaced("leapChange", &[2, 1, 2], &[2, 1, 5]), range("observed"));
+    let l = end_of_2026().instant().as_unix_nanos().to_be_bytes();
+    let later = (end_of_2026().instant().as_unix_nanos() + 1).to_be_bytes();
+    assert_eq!(replaced("leapChange", &l, &later), range("boundary"));
     let unknown_kind = replaced("stopped", &[0x81, 0], &[0x8c, 0]);
     assert!(matches!(unknown_kind, Err(LeafError::Der(WireError::Grammar(_)))));
 }

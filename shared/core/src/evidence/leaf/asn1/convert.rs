@@ -45,6 +45,7 @@ impl From<&event::Event> for Event {
                 origin: epoch.origin.to_string(),
                 reason: epoch.reason.clone(),
             }),
+            event::Event::LeapChange(change) => Self::LeapChange(change.into()),
         }
     }
 }
@@ -94,6 +95,7 @@ impl TryFrom<Event> for event::Event {
                 origin: key_name(&epoch.origin)?,
                 reason: epoch.reason,
             }),
+            Event::LeapChange(change) => Self::LeapChange(change.try_into()?),
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::evidence::TreeHead;
 use crate::evidence::note::LogKey;
 use crate::id::{BatchSeq, ChannelBinding};
 use crate::lease::LeaseTerms;
-use crate::time::{Bound, Ppb};
+use crate::time::Bound;
 use crate::wire;
 
 fn sample(raw_ns: i64) -> Sample {
@@ -69,6 +69,26 @@ fn peer_note() -> Vec<u8> {
     let checkpoint = Checkpoint { origin: key.name().clone(), size, root };
     let note = checkpoint.sign(&key, |_| [0x5a; 64]).expect("its own key");
     note.to_string().into_bytes()
+}
+
+/// A positive leap second that nobody with authority had announced, with UTC known to 1 ms. RAW
+/// shows 500 s at L.
+fn leap_change() -> LeapChange {
+    let l = end_of_2026().instant().as_unix_nanos();
+    let reading = |raw_s: i64, leapt_s: i64| {
+        let middle = l - (500 + leapt_s) * 1_000_000_000;
+        let utc_minus_raw = interval(middle - 1_000_000, middle + 1_000_000);
+        Reading { at: RawInstant::from_nanos(raw_s * 1_000_000_000), utc_minus_raw }
+    };
+    LeapChange {
+        end: end_of_2026(),
+        expected: Outlook::Unknown,
+        observed: Observed::Leap(LeapSign::Insert),
+        before: reading(497, 0),
+        after: reading(504, 1),
+        rho: Ppb::from_ppm(100),
+        list: Some(Hash::from_bytes([0x1e; 32])),
+    }
 }
 
 pub(super) fn all() -> Vec<(&'static str, Leaf)> {
@@ -165,6 +185,7 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 reason: "peer's disk replaced".to_owned(),
             }),
         ),
+        ("leapChange", Event::LeapChange(leap_change())),
     ];
     events.map(|(kind, event)| (kind, Leaf { made: sample(79_000_000), event })).into()
 }

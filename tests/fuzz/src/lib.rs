@@ -1,0 +1,19 @@
+//! What the fuzzers run: one function for each kind of bytes that come from outside. Each takes any
+//! bytes, and panics when the code breaks a promise.
+//!
+//! `libfuzzer/` feeds them for long on nightly (`make fuzz`); `tests/replay.rs` feeds them the
+//! committed corpora on stable. To add one: a function here and in [`TARGETS`], a file in
+//! `libfuzzer/targets` with its entry in `libfuzzer/Cargo.toml`, and a folder of that name with a
+//! few inputs in `corpus`.
+
+mod leap;
+mod ntp;
+
+pub use leap::leap_list;
+pub use ntp::ntp_packet;
+
+/// A function that fuzzers feed.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is that of its corpus too.
+pub const TARGETS: &[(&str, Target)] = &[("leap_list", leap_list), ("ntp_packet", ntp_packet)];
