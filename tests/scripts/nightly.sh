@@ -9,8 +9,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-ALL="deny advisories docs properties test"
-ABSENT="fuzzing model simulator rig"
+ALL="deny advisories docs properties model test"
+ABSENT="fuzzing simulator rig"
 CASES=20000
 
 steps=${*:-$ALL}
@@ -61,8 +61,14 @@ properties() {
         -p chronolease-core -p chronolease-monitor -p chronolease-tsu
 }
 
+# Also writes docs/results/model.md.
+model() {
+    make model-long
+}
+
 remark() {
     case $1 in
+    model) sed -n 's/^Together //p' target/model.tables ;;
     properties) echo "$(grep -cE '^test .* ok$' "$2") passed, $CASES cases for each property" ;;
     test) grep -E '^[0-9]+ passed, [0-9]+ failed$' "$2" | tail -n 1 ;;
     *) ;;
