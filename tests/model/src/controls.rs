@@ -81,7 +81,12 @@ pub fn all() -> Vec<Broken> {
         control("no-wait-for-the-witness", WITNESSED_CLOCKS, &[C::NoWait], P1),
         control("confirms-revoked", WITNESSED_NETWORK, &[C::ConfirmsRevoked], P4),
         control("no-fence", WITNESSED_CLONE, &[C::NoFence], P3_SERIAL),
-        control("old-hello-and-any-log", WITNESSED_CLONE, &[C::OldHello, C::AnyLog], P3_SERIAL),
+        control(
+            "no-check-at-call-and-any-log",
+            WITNESSED_CLONE,
+            &[C::NoCheckAtCall, C::AnyLog],
+            P3_SERIAL,
+        ),
         control("no-fence-after-rollback", WITNESSED_ROLLBACK, &[C::NoFence], P3_SERIAL),
     ]
 }

@@ -84,7 +84,7 @@ pub fn search(world: &World, states_max: usize, threads: usize) -> Outcome {
     outcome(world, states_max, &checker.spawn_bfs().join())
 }
 
-/// Searches for the shortest way to break `property`, through no more than `states_max` states.
+/// Searches for a short way to break `property`, through no more than `states_max` states.
 #[must_use]
 pub fn hunt(world: &World, property: &'static str, states_max: usize) -> Outcome {
     let found = HasDiscoveries::AnyOf([property].into());

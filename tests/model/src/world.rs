@@ -123,8 +123,8 @@ pub enum Control {
     NoFence,
     /// The monitor takes the log for consistent without looking.
     AnyLog,
-    /// The monitor believes a log that was shown when the connection began, however old.
-    OldHello,
+    /// The monitor does not look at the log of a TSU that it admits.
+    NoCheckAtCall,
     /// The TSU signs and releases without waiting for the confirmation.
     NoWait,
     /// After the confirmation the TSU does not look again whether the lease was revoked.
