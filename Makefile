@@ -1,4 +1,4 @@
-.PHONY: demo test nightly build fuzz
+.PHONY: demo test model model-long nightly build fuzz
 
 # Builds the shipped binaries and runs both boxes on this machine; Ctrl-C ends it.
 demo: build
@@ -10,6 +10,14 @@ build:
 # Installs what the tests need, then runs all of them.
 test:
 	tests/scripts/test.sh
+
+# Searches the model of the lease and the witness for two minutes at most.
+model:
+	tests/scripts/model.sh
+
+# The same for at least 10 million states; its result belongs under docs/results/.
+model-long:
+	tests/scripts/model.sh long
 
 # The long form; its results belong under docs/results/.
 nightly:
