@@ -77,7 +77,7 @@ fn now() -> Timestamp<Utc> {
 #[test]
 fn a_killed_monitor_stops_the_tsu_and_a_new_one_grants_anew() {
     let mut rig = Rig::with_lease(&Options::default());
-    the_last_token_is_of_the_last_lease(&mut rig);
+    tokens_end_after_the_monitor(&mut rig, Mode::Witnessed);
     let last = recorded_sequence(&rig);
     rig.start_monitor();
     rig.wait_for_lease();
@@ -88,8 +88,22 @@ fn a_killed_monitor_stops_the_tsu_and_a_new_one_grants_anew() {
     a_killed_tsu_starts_without_a_lease(&mut rig);
 }
 
+#[test]
+fn in_leased_mode_tokens_go_on_as_long_as_the_last_lease() {
+    let leased = "[tsu]\nmode = \"leased\"\n".to_owned();
+    let mut rig = Rig::with_lease(&Options { tsu_overlay: Some(leased), ..Options::default() });
+    tokens_end_after_the_monitor(&mut rig, Mode::Leased);
+}
+
+/// By what right the tokens of a rig are released.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Leased,
+    Witnessed,
+}
+
 /// Clients ask all the time, from before the kill until long after the lease.
-fn the_last_token_is_of_the_last_lease(rig: &mut Rig) {
+fn tokens_end_after_the_monitor(rig: &mut Rig, mode: Mode) {
     let (asked, stop_at) = (AtomicUsize::new(0), AtomicI64::new(i64::MAX));
     let address = rig.ports().tsu_http();
     let (killed, answers) = std::thread::scope(|scope| {
@@ -113,9 +127,12 @@ fn the_last_token_is_of_the_last_lease(rig: &mut Rig) {
         stop_at.store(long_after.as_unix_nanos(), Ordering::Relaxed);
         (killed, threads.map(|thread| thread.join().expect("it asks")))
     });
-    // The sample of the last lease is older than the kill. The guard bounds what the clock may
-    // gain on the oscillator under one lease.
-    let latest = killed + TTL.as_span() + GUARD.as_span();
+    // The sample of the last lease is older than the kill, and so is the last word of the witness.
+    // The guard bounds what the clock may gain on the oscillator under one lease.
+    let latest = match mode {
+        Mode::Leased => killed + TTL.as_span() + GUARD.as_span(),
+        Mode::Witnessed => killed + GUARD.as_span(),
+    };
     for connection in &answers {
         let tokens: Vec<_> = connection.iter().filter_map(|a| Some((a, a.token()?))).collect();
         for (answer, token) in &tokens {
@@ -123,7 +140,7 @@ fn the_last_token_is_of_the_last_lease(rig: &mut Rig) {
             assert!(answer.off_by() <= Some(ACCURACY), "{answer:?}");
         }
         let went_on = tokens.iter().any(|(answer, _)| answer.sent - killed > Span::ZERO);
-        assert!(went_on, "the last lease lasted beyond the kill");
+        assert_eq!(went_on, mode == Mode::Leased, "the last lease lasted beyond the kill");
         let refused = &connection[tokens.len()..];
         assert!(!refused.is_empty(), "it was asked for longer than the lease");
         assert!(refused.iter().all(tsp::Answer::is_time_not_available), "a token after a refusal");
