@@ -150,6 +150,16 @@ pub(crate) fn create(
     created.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
+/// Puts one event on record in a log that no daemon has open.
+pub(crate) fn append(
+    config: &EvidenceConfig,
+    signer: &EvidenceSigner,
+    clocks: Clocks,
+    event: Event,
+) -> Result<(), RecorderError> {
+    Evidence::open_with(config, signer, clocks, event).map(|evidence| evidence.owner.close())
+}
+
 /// An open log. It is closed by [`Evidence::close`].
 #[derive(Debug)]
 pub struct Evidence {
@@ -177,6 +187,16 @@ impl Evidence {
         clocks: Clocks,
         started: Started,
     ) -> Result<Self, RecorderError> {
+        Self::open_with(config, signer, clocks, Event::Started(started))
+    }
+
+    /// As [`open`](Self::open), with this event in place of the start.
+    fn open_with(
+        config: &EvidenceConfig,
+        signer: &EvidenceSigner,
+        clocks: Clocks,
+        first: Event,
+    ) -> Result<Self, RecorderError> {
         let dir = || config.dir.clone();
         let disk = Arc::new(Disk);
         let known = known(config, signer)?;
@@ -186,7 +206,7 @@ impl Evidence {
         let torn = recovered
             .torn_tail
             .map(|tail| Event::TornTail(TornTail { after: tail.after, cut_bytes: tail.bytes }));
-        let events = torn.into_iter().chain([Event::Started(started)]).collect();
+        let events = torn.into_iter().chain([first]).collect();
         let recorder = Recorder::over(owner.log().clone());
         let start = recorder.submit(&clocks.sample(), events);
         start

@@ -75,6 +75,7 @@ mod writer;
 pub use checkpoint::Checkpoints;
 pub use files::{Disk, Files, OpenFile};
 pub use format::{Commit, FRAME_OVERHEAD_BYTES, HEADER_BYTES, LEAF_BYTES_MAX};
+pub(crate) use log::hold;
 pub use log::{Committed, Entry, Log, Owner, Pending, Recovered, State, create, open};
 #[cfg(any(test, feature = "test-support"))]
 pub use memory::{Crash, MemoryDisk};
@@ -82,6 +83,7 @@ pub use peer::{PeerError, PeerState, PeerStore};
 pub use reader::{ReadError, Reader, StoredBatch};
 pub use refused::{AppendError, CommitFault, HeaderFault, OpenError, Refused};
 pub use settings::{Known, Seconds, Settings, SettingsFault};
+pub(crate) use survey::bears;
 pub use survey::{Head, Survey, TornTail};
 
 #[cfg(test)]
