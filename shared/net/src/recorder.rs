@@ -16,10 +16,10 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Section;
 use crate::evidence::{
-    self, AppendError, Committed, Disk, Entry, Known, Log, OpenError, Owner, Pending, Seconds,
-    Settings, State,
+    self, AppendError, Committed, Disk, Entry, Known, Log, OpenError, Owner, Pending, Refused,
+    Seconds, Settings, State,
 };
-use crate::exchange::{self, OwnLog, SealedError};
+use crate::exchange::{self, OwnLog, SealedError, epoch};
 use crate::keys::EvidenceSigner;
 
 /// What the name of a log must be, in words.
@@ -122,6 +122,9 @@ impl EvidenceConfig {
 /// # Errors
 /// [`RecorderError`] when there is a log already or it cannot be made.
 pub fn commission(config: &EvidenceConfig, clocks: Clocks) -> Result<(), RecorderError> {
+    if let Some(dir) = epoch::unfinished(&config.dir) {
+        return Err(RecorderError::Open { dir, source: Refused::Present.into() });
+    }
     create(config, &config.dir, clocks, Vec::new())
 }
 

@@ -7,8 +7,8 @@
 //! lock                            held by the writer (flock)
 //! segment/0000000000000000.seg    the leaves; the name is the first leaf's index in hexadecimal
 //! segment/new.tmp                 a segment in the making; never read
-//! checkpoint                      the newest signed note
-//! checkpoint.history              every signed note
+//! checkpoint                      the newest cosigned note
+//! checkpoint.history              such notes, at most one a minute
 //! peer/ORIGIN.state.0, .1         the newest state of a peer's log
 //! poisoned                        there when a write or fdatasync failed once
 //! ```

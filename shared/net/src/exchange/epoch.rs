@@ -11,7 +11,7 @@ mod peer;
 mod tests;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chronolease_core::evidence::note::KeyName;
 
@@ -117,6 +117,11 @@ pub enum EpochError {
         /// How.
         source: io::Error,
     },
+}
+
+/// What a run of [`own`] that was cut short has left of the log in `dir`.
+pub(crate) fn unfinished(dir: &Path) -> Option<PathBuf> {
+    Some(own::making(dir)).filter(|making| making.exists())
 }
 
 impl Told {

@@ -1,5 +1,6 @@
 //! Both boxes' logs on the link: this TSU offers the tree of its own, and vouches for the monitor's.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chronolease_core::evidence::TreeHead;
@@ -21,6 +22,8 @@ pub struct Logs {
     /// `met` says whether the monitor has said, on this connection, what it holds.
     offering: Mutex<(Offering, bool)>,
     vouching: Arc<Mutex<Vouching>>,
+    /// A broken log is put on record once for each connection.
+    told: AtomicBool,
     recorder: Recorder,
     clocks: Clocks,
     metrics: TsuMetrics,
@@ -51,13 +54,15 @@ impl Logs {
         clocks: Clocks,
         metrics: TsuMetrics,
     ) -> Self {
-        let offering = Mutex::new((offering, false));
-        Self { own, offering, vouching: Arc::new(Mutex::new(vouching)), recorder, clocks, metrics }
+        let (offering, vouching) = (Mutex::new((offering, false)), Arc::new(Mutex::new(vouching)));
+        let told = AtomicBool::new(false);
+        Self { own, offering, vouching, told, recorder, clocks, metrics }
     }
 
     /// A new connection. Returns the newest tree of the monitor's that this TSU has vouched for.
     pub(super) fn connected(&self) -> TreeHead {
         locked(&self.offering).1 = false;
+        self.told.store(false, Ordering::Relaxed);
         locked(&self.vouching).held()
     }
 
@@ -95,11 +100,13 @@ impl Logs {
                 Ok((Event::Vouched, Some(line)))
             }
             Err(VouchError::Broken { record, why }) => {
-                error!(%why, "the monitor's evidence log does not continue what this TSU has \
-                       vouched for: no lease until it is paired anew");
-                self.metrics.logs_broken(true);
                 let cause = record.cause;
-                self.record(leaf::Event::PeerBroken(record));
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    error!(%why, "the monitor's evidence log does not continue what this TSU has \
+                           vouched for: no lease until it is paired anew");
+                    self.metrics.logs_broken(true);
+                    self.record(leaf::Event::PeerBroken(record));
+                }
                 Ok((Event::LogBroken(cause), None))
             }
             Err(other) => Err(other.into()),

@@ -76,7 +76,7 @@ pub fn own(
         old_origin: told.old_origin()?,
     };
     let dir = &config.dir;
-    let (making, place) = (beside(dir, ".re-pair"), dir.as_path());
+    let (making, place) = (making(dir), dir.as_path());
     let old_is_there = dir.exists();
     // Held until the end: it goes with the folder when that is renamed.
     let _lock = old_is_there.then(|| evidence::hold(&Disk, dir)).transpose()?;
@@ -215,6 +215,11 @@ fn last_kept(dir: &Path) -> Option<PathBuf> {
 fn kept_places(dir: &Path) -> impl Iterator<Item = PathBuf> {
     let dir = dir.to_owned();
     (1_u32..).map(move |number| beside(&dir, &format!(".sealed-{number}")))
+}
+
+/// Where the next log is made.
+pub(super) fn making(dir: &Path) -> PathBuf {
+    beside(dir, ".re-pair")
 }
 
 fn beside(dir: &Path, suffix: &str) -> PathBuf {

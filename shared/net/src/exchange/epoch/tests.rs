@@ -241,6 +241,8 @@ fn a_run_cut_short_anywhere_is_finished_by_the_next() {
     bench.cosigned(7);
     let begun = bench.own(&told()).expect("all is known");
     fs::rename(&bench.config.dir, bench.making()).expect("ours");
+    let made = recorder::commission(&bench.renamed(), clocks());
+    assert!(made.is_err(), "a new log would hide that it is half done");
     let third = EvidenceConfig { origin: name("test.example/a/3"), ..bench.config.clone() };
     let other = own(&third, &[name(PEER)], &told(), clocks());
     assert!(matches!(other, Err(EpochError::Unfinished { .. })), "{other:?}");
