@@ -39,6 +39,8 @@ struct Bench {
     utc: Result<Interval, NoUtc>,
     recordable: bool,
     nonce: u8,
+    /// Whether the checkpoints in answers are vouched for.
+    vouched: bool,
     out: Vec<Action>,
 }
 
@@ -51,7 +53,15 @@ impl Bench {
         let now_ms = 10_000;
         let now = RawInstant::from_nanos(now_ms * MS);
         let ward = Ward::new(rules, record, now);
-        Self { ward, now_ms, utc: Ok(utc()), recordable: true, nonce: 0, out: vec![] }
+        Self {
+            ward,
+            now_ms,
+            utc: Ok(utc()),
+            recordable: true,
+            nonce: 0,
+            vouched: true,
+            out: vec![],
+        }
     }
 
     fn connected() -> Self {
@@ -112,7 +122,8 @@ impl Bench {
         };
         let answer = ProbeAnswer { nonce, sample, ended, checkpoint: None };
         let received = RawInstant::from_nanos(at);
-        self.handle(Event::Answered { conn: ConnId(conn), answer, received, vouched: true });
+        let vouched = self.vouched;
+        self.handle(Event::Answered { conn: ConnId(conn), answer, received, vouched });
     }
 
     /// `count` probes, each answered at once, a second apart.
