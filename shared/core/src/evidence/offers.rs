@@ -22,6 +22,8 @@ pub struct Offers {
     witness: CosignerKey,
     /// What the witness holds once it has taken all that was offered.
     held: TreeHead,
+    /// This log does not continue that, so the witness takes nothing.
+    broken: bool,
     open: VecDeque<Note>,
 }
 
@@ -59,7 +61,7 @@ impl Offers {
     /// Of the log `key`, to the witness `witness`, which holds nothing as far as is known.
     #[must_use]
     pub fn new(key: LogKey, witness: CosignerKey) -> Self {
-        Self { key, witness, held: TreeHead::empty(), open: VecDeque::new() }
+        Self { key, witness, held: TreeHead::empty(), broken: false, open: VecDeque::new() }
     }
 
     /// A connection stands, and the witness says what it holds. `nodes` are those of the tree
@@ -76,13 +78,13 @@ impl Offers {
     ) -> Result<(), Broken> {
         self.held = held;
         self.open.clear();
-        if held.size > own {
-            return Err(Broken::RolledBack { own, held: held.size });
-        }
-        match proof::root(nodes, held.size) {
+        let met = match proof::root(nodes, held.size) {
+            _ if held.size > own => Err(Broken::RolledBack { own, held: held.size }),
             Ok(root) if root == held.root => Ok(()),
             _ => Err(Broken::Forked { held: held.size }),
-        }
+        };
+        self.broken = met.is_err();
+        met
     }
 
     /// Offers the tree `own`, whose nodes are in `nodes`. `sign` makes an Ed25519 signature.
@@ -101,7 +103,9 @@ impl Offers {
         let checkpoint = Checkpoint { origin, size: own.size, root: own.root };
         let note = checkpoint.sign(&self.key, sign);
         let note = note.expect("a checkpoint of the key's own log is a note");
-        self.held = own;
+        if !self.broken {
+            self.held = own;
+        }
         self.open.push_back(note.clone());
         if self.open.len() > OPEN_MAX {
             self.open.pop_front();
