@@ -12,7 +12,7 @@ use chronolease_net::exchange::{self, PeerTrouble};
 use chronolease_net::recorder::{self, EvidenceConfig};
 use chronolease_sys::Clocks;
 
-use crate::config::Config;
+use crate::config::{Config, Ward};
 use crate::core::authority::Record;
 
 /// Where the record of a TSU is.
@@ -50,15 +50,22 @@ pub(crate) fn peer_trouble(dir: &Path, tsu: &TsuId, why: &PeerTrouble) -> Daemon
     DaemonError::failed(format!("{}: {why}{advice}", dir.display()))
 }
 
+/// The TSU of this name.
+///
+/// # Errors
+/// [`DaemonError`] when it is not configured.
+pub fn ward<'a>(config: &'a Config, name: &str) -> Result<&'a Ward, DaemonError> {
+    let found = config.wards.iter().find(|ward| ward.rules.tsu.as_str() == name);
+    found.ok_or_else(|| DaemonError::config(format!("no [[tsu]] of the configuration is {name:?}")))
+}
+
 /// Writes the first record of a new TSU, and notes that nothing of its log was vouched for yet.
 /// The monitor's own log must be there.
 ///
 /// # Errors
 /// [`DaemonError`] when the TSU is not configured, has a record already, or it cannot be written.
 pub fn tsu(config: &Config, name: &str) -> Result<(), DaemonError> {
-    let Some(ward) = config.wards.iter().find(|ward| ward.rules.tsu.as_str() == name) else {
-        return Err(DaemonError::config(format!("no [[tsu]] of the configuration is {name:?}")));
-    };
+    let ward = ward(config, name)?;
     let rules = &ward.rules;
     let file = record_file(&config.state_dir, &rules.tsu);
     let failed = |what: String| DaemonError::failed(format!("{}: {what}", file.display()));

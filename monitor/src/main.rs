@@ -7,8 +7,10 @@ use chronolease_monitor::commission;
 use chronolease_monitor::config::Config;
 use chronolease_monitor::start::Monitor;
 use chronolease_net::daemon::{self, DaemonError};
+use chronolease_net::exchange::epoch::{self, Told};
 use chronolease_net::{build, logging, recorder};
-use clap::{Parser, Subcommand};
+use chronolease_sys::Clocks;
+use clap::{Args, Parser, Subcommand};
 
 /// Works out UTC on its own, watches the clocks of the TSUs, and grants them short leases.
 ///
@@ -33,9 +35,58 @@ enum Command {
     /// must be noticed.
     #[command(subcommand)]
     Commission(CommissionCommand),
+    /// A new beginning after a rollback, a fork, a lost disk or a replaced box. The daemon must be
+    /// stopped.
+    #[command(subcommand)]
+    RePair(RePairCommand),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum RePairCommand {
+    /// Seal this box's log, and begin the next one in the name that the configuration has for it.
+    Own {
+        #[command(flatten)]
+        agreed: Agreed,
+        /// The file with what the other box has vouched for, as its `re-pair peer` printed it.
+        #[arg(long, value_name = "FILE")]
+        sealed: Option<PathBuf>,
+        /// What is missing is lost for good: go on without it.
+        #[arg(long)]
+        nothing_known: bool,
+    },
+    /// Go on with the log that the configuration names for the other box, and print what this box
+    /// has vouched for of the old one.
+    Peer {
+        /// The TSU whose log it is, as its [[tsu]] table names it.
+        name: String,
+        #[command(flatten)]
+        agreed: Agreed,
+    },
+}
+
+/// Who agreed to it, and why. All of it goes on record.
+#[derive(Args)]
+struct Agreed {
+    /// Why there must be a new beginning.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Who agreed to it: two persons.
+    #[arg(long, value_name = "NAME", required = true)]
+    by: Vec<String>,
+    /// The name of the old log, when it cannot be told otherwise.
+    #[arg(long, value_name = "NAME")]
+    old_origin: Option<String>,
+}
+
+impl Agreed {
+    fn told(&self) -> Told {
+        let Self { reason, by, old_origin } = self;
+        let (reason, by, old_origin) = (reason.clone(), by.clone(), old_origin.clone());
+        Told { reason, by, old_origin, ..Told::default() }
+    }
 }
 
 #[derive(Subcommand)]
@@ -70,6 +121,7 @@ fn run(arguments: &Arguments) -> Result<(), DaemonError> {
         Some(Command::Commission(CommissionCommand::Tsu { name })) => {
             return commission::tsu(&config, name);
         }
+        Some(Command::RePair(command)) => return re_pair(&config, command),
         None => {}
     }
     let config_digest = recorder::config_digest(&document.show());
@@ -85,4 +137,25 @@ fn run(arguments: &Arguments) -> Result<(), DaemonError> {
         .build()
         .map_err(DaemonError::failed)?;
     runtime.block_on(monitor.run())
+}
+
+fn re_pair(config: &Config, command: &RePairCommand) -> Result<(), DaemonError> {
+    let clocks = Clocks::open().map_err(DaemonError::failed)?;
+    let log = &config.evidence;
+    let peers: Vec<_> = config.wards.iter().map(|ward| ward.evidence_origin.clone()).collect();
+    match command {
+        RePairCommand::Own { agreed, sealed, nothing_known } => {
+            let (sealed, nothing_known) = (sealed.clone(), *nothing_known);
+            let told = Told { sealed, nothing_known, ..agreed.told() };
+            let begun = epoch::own(log, &peers, &told, clocks).map_err(DaemonError::failed)?;
+            println!("{begun}");
+        }
+        RePairCommand::Peer { name, agreed } => {
+            let origin = &commission::ward(config, name)?.evidence_origin;
+            let sealed = epoch::peer(log, origin, &peers, &agreed.told(), clocks);
+            let sealed = sealed.map_err(DaemonError::failed)?;
+            print!("{}", String::from_utf8_lossy(&sealed));
+        }
+    }
+    Ok(())
 }

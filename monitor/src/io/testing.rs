@@ -140,7 +140,7 @@ pub(super) fn clocks() -> Clocks {
     Clocks::open().expect("the clocks of this box")
 }
 
-fn put(recorder: &Recorder, event: Event) -> bool {
+pub(super) fn put(recorder: &Recorder, event: Event) -> bool {
     let pending = recorder.submit(&sample(0), vec![event]).expect("the log is open");
     block_in_place(|| pending.committed_blocking()).is_ok()
 }

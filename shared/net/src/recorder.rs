@@ -16,10 +16,10 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Section;
 use crate::evidence::{
-    self, AppendError, Committed, Disk, Entry, Known, Log, OpenError, Owner, Pending, Seconds,
-    Settings, State,
+    self, AppendError, Committed, Disk, Entry, Known, Log, OpenError, Owner, Pending, Refused,
+    Seconds, Settings, State,
 };
-use crate::exchange::{self, OwnLog, SealedError};
+use crate::exchange::{self, OwnLog, SealedError, epoch};
 use crate::keys::EvidenceSigner;
 
 /// What the name of a log must be, in words.
@@ -122,6 +122,9 @@ impl EvidenceConfig {
 /// # Errors
 /// [`RecorderError`] when there is a log already or it cannot be made.
 pub fn commission(config: &EvidenceConfig, clocks: Clocks) -> Result<(), RecorderError> {
+    if let Some(dir) = epoch::unfinished(&config.dir) {
+        return Err(RecorderError::Open { dir, source: Refused::Present.into() });
+    }
     create(config, &config.dir, clocks, Vec::new())
 }
 
@@ -148,6 +151,16 @@ pub(crate) fn create(
     // On a thread of its own, so that it may be called from anywhere, an async runtime included.
     let created = thread::scope(|scope| scope.spawn(create).join());
     created.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Puts one event on record in a log that no daemon has open.
+pub(crate) fn append(
+    config: &EvidenceConfig,
+    signer: &EvidenceSigner,
+    clocks: Clocks,
+    event: Event,
+) -> Result<(), RecorderError> {
+    Evidence::open_with(config, signer, clocks, event).map(|evidence| evidence.owner.close())
 }
 
 /// An open log. It is closed by [`Evidence::close`].
@@ -177,6 +190,16 @@ impl Evidence {
         clocks: Clocks,
         started: Started,
     ) -> Result<Self, RecorderError> {
+        Self::open_with(config, signer, clocks, Event::Started(started))
+    }
+
+    /// As [`open`](Self::open), with this event in place of the start.
+    fn open_with(
+        config: &EvidenceConfig,
+        signer: &EvidenceSigner,
+        clocks: Clocks,
+        first: Event,
+    ) -> Result<Self, RecorderError> {
         let dir = || config.dir.clone();
         let disk = Arc::new(Disk);
         let known = known(config, signer)?;
@@ -186,7 +209,7 @@ impl Evidence {
         let torn = recovered
             .torn_tail
             .map(|tail| Event::TornTail(TornTail { after: tail.after, cut_bytes: tail.bytes }));
-        let events = torn.into_iter().chain([Event::Started(started)]).collect();
+        let events = torn.into_iter().chain([first]).collect();
         let recorder = Recorder::over(owner.log().clone());
         let start = recorder.submit(&clocks.sample(), events);
         start

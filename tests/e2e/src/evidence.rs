@@ -8,11 +8,15 @@ use std::process::Output;
 use std::sync::Arc;
 
 use chronolease_core::evidence::LeafIndex;
+use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{Event, Imprint, Leaf};
+use chronolease_core::evidence::note::Note;
 use chronolease_core::time::GenTime;
 use chronolease_lab::Layout;
-use chronolease_net::evidence::{Disk, Head, Known, Reader, Survey, TornTail};
-use chronolease_sys::file;
+use chronolease_net::evidence::{
+    self, Disk, Entry, Head, Known, Reader, Settings, Survey, TornTail,
+};
+use chronolease_sys::{Clocks, file};
 
 use crate::bins::{Program, Programs};
 use crate::tools;
@@ -59,10 +63,39 @@ impl Log {
         Self { folder, origin: "lab.chronolease.example/monitor-1" }
     }
 
+    /// Another epoch of this box's log: another folder, another name.
+    #[must_use]
+    pub const fn epoch(folder: PathBuf, origin: &'static str) -> Self {
+        Self { folder, origin }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The newest cosigned checkpoint that the box keeps of its log, with how many leaves it has.
+    #[must_use]
+    pub fn kept(&self) -> Option<(Note, u64)> {
+        let note = Note::parse(&fs::read(self.folder.join("checkpoint")).ok()?).ok()?;
+        let checkpoint = Checkpoint::parse(note.text()).ok()?;
+        assert_eq!(checkpoint.origin.as_str(), self.origin);
+        Some((note, checkpoint.size.as_u64()))
+    }
+
+    /// Appends leaves, as a copy of the box would that runs elsewhere, until there are so many.
+    pub fn grow(&self, size: u64) {
+        let settings = Settings { segment_bytes: 8 * 1_024 * 1_024, ..Settings::new(self.origin) };
+        let opened = evidence::open(Arc::new(Disk), &self.folder, settings, &[], Box::new(|| 0));
+        let (owner, _) = opened.unwrap_or_else(|e| panic!("{}: {e}", self.folder.display()));
+        let made = Clocks::open().expect("this box has clocks").sample();
+        let leaf = Leaf { made, event: Event::Stopped }.encode().expect("a leaf");
+        while owner.log().head().tree.size.as_u64() < size {
+            let entry = Entry::new(leaf.clone()).expect("short");
+            owner.log().append_blocking(vec![entry]).expect("there is room");
+        }
+        owner.close();
     }
 
     /// `chronolease evidence fsck`, with the lab's key for leases.

@@ -10,6 +10,7 @@
 //! | [`metrics`] | what Prometheus would read |
 //! | [`tsp`] | requests, tokens, and what a client knows of a token's time |
 //! | [`evidence`] | the evidence logs of both boxes |
+//! | [`failing_disk`] | a disk whose fdatasync fails on command |
 //! | [`tools`] | openssl and curl |
 //! | [`wait`] | waiting for a condition |
 //!
@@ -18,6 +19,7 @@
 
 pub mod bins;
 pub mod evidence;
+pub mod failing_disk;
 pub mod http;
 pub mod metrics;
 pub mod ports;

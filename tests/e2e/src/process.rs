@@ -33,6 +33,17 @@ impl Process {
         self.environment = environment.to_vec();
     }
 
+    /// Starts it, waits for its end, which must be a refusal (exit code 1), and answers what it
+    /// said since. `what` says why it must not run.
+    pub fn refusal(&mut self, what: &str) -> String {
+        let before = self.log().len();
+        self.start();
+        let status = self.wait(what);
+        let said = self.log().split_off(before);
+        assert_eq!(status.code(), Some(1), "{said}");
+        said
+    }
+
     /// Starts it. It must not run already.
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "{} runs already", self.program.display());

@@ -254,16 +254,6 @@ fn commission(rig: &Rig, program: Program) -> Output {
     tools::run(rig.layout().dir(), path, arguments)
 }
 
-/// Starts a daemon that must refuse to run, and answers what it said since.
-fn refusal(daemon: &mut Process) -> String {
-    let before = daemon.log().len();
-    daemon.start();
-    let status = daemon.wait("its evidence log is not to be trusted");
-    let said = daemon.log().split_off(before);
-    assert_eq!(status.code(), Some(1), "{said}");
-    said
-}
-
 #[test]
 fn an_altered_log_is_found_by_its_daemon_and_by_fsck() {
     let mut rig = Rig::with_lease(&Options::default());
@@ -280,7 +270,7 @@ fn an_altered_log_is_found_by_its_daemon_and_by_fsck() {
         let fsck = log.fsck(rig.layout());
         assert_eq!(fsck.status.code(), Some(1), "{}", said(&fsck));
         let daemon = if log.folder() == logs[0].folder() { &mut rig.tsu } else { &mut rig.monitor };
-        for told in [said(&fsck), refusal(daemon)] {
+        for told in [said(&fsck), daemon.refusal("its evidence log is not to be trusted")] {
             let place = format!("a damage at {HEADER_BYTES}");
             assert!(told.contains("segment 0: ") && told.contains(&place), "{told}");
         }
@@ -307,9 +297,9 @@ fn a_lost_log_is_noticed_and_made_by_an_operator_alone() {
         let folder = log.folder().display().to_string();
         let command = format!("{} --config FILE commission", program.binary());
         fs::remove_dir_all(log.folder().join("segment")).expect("the log is ours");
-        let without_segments = refusal(daemon);
+        let without_segments = daemon.refusal("its evidence log is not to be trusted");
         fs::remove_dir_all(log.folder()).expect("the log is ours");
-        for told in [without_segments, refusal(daemon)] {
+        for told in [without_segments, daemon.refusal("its evidence log is not to be trusted")] {
             assert!(told.contains(&folder) && told.contains(&command), "{told}");
         }
         assert!(!log.folder().exists(), "a start makes no log");

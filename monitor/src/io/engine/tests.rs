@@ -19,6 +19,8 @@ use chronolease_net::evidence::Disk;
 use chronolease_net::exchange::{self, Offering, Vouching};
 use chronolease_net::recorder::Evidence;
 
+mod logs;
+
 const CONN: ConnId = ConnId(1);
 const LIMITS: Limits = Limits {
     grant_within: Bound::from_millis(125),

@@ -25,6 +25,8 @@ pub struct Offers {
     held: TreeHead,
     /// The last tree that was shown, with an offer or without one.
     shown: TreeHead,
+    /// This log does not continue that, so the witness takes nothing.
+    broken: bool,
     open: VecDeque<Note>,
 }
 
@@ -72,7 +74,7 @@ impl Offers {
     #[must_use]
     pub fn new(key: LogKey, witness: CosignerKey) -> Self {
         let (held, shown) = (TreeHead::empty(), TreeHead::empty());
-        Self { key, witness, held, shown, open: VecDeque::new() }
+        Self { key, witness, held, shown, broken: false, open: VecDeque::new() }
     }
 
     /// A connection stands, and the witness says what it holds. `nodes` are those of the tree
@@ -89,13 +91,13 @@ impl Offers {
     ) -> Result<(), Broken> {
         (self.held, self.shown) = (held, held);
         self.open.clear();
-        if held.size > own {
-            return Err(Broken::RolledBack { own, held: held.size });
-        }
-        match proof::root(nodes, held.size) {
+        let met = match proof::root(nodes, held.size) {
+            _ if held.size > own => Err(Broken::RolledBack { own, held: held.size }),
             Ok(root) if root == held.root => Ok(()),
             _ => Err(Broken::Forked { held: held.size }),
-        }
+        };
+        self.broken = met.is_err();
+        met
     }
 
     /// Offers the tree `own`, whose nodes are in `nodes`. `sign` makes an Ed25519 signature.
@@ -115,7 +117,9 @@ impl Offers {
         let checkpoint = Checkpoint { origin, size: own.size, root: own.root };
         let note = checkpoint.sign(&self.key, sign);
         let note = note.expect("a checkpoint of the key's own log is a note");
-        self.held = own;
+        if !self.broken {
+            self.held = own;
+        }
         self.open.push_back(note.clone());
         if self.open.len() > OPEN_MAX {
             self.open.pop_front();

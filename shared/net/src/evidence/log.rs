@@ -155,6 +155,14 @@ pub fn open(
     Ok((start(writer), recovered))
 }
 
+/// Takes the lock of the log in `folder`, until the value is dropped.
+///
+/// # Errors
+/// [`OpenError::Locked`] when somebody has it open; [`OpenError::Io`].
+pub(crate) fn hold(files: &dyn Files, folder: &Path) -> Result<super::writer::Lock, OpenError> {
+    lock(files, &Layout::new(folder))
+}
+
 fn start(writer: Writer) -> Owner {
     let (queue, messages) = mpsc::channel(writer.settings().queue_groups);
     let log = Log {

@@ -7,8 +7,8 @@
 //! lock                            held by the writer (flock)
 //! segment/0000000000000000.seg    the leaves; the name is the first leaf's index in hexadecimal
 //! segment/new.tmp                 a segment in the making; never read
-//! checkpoint                      the newest signed note
-//! checkpoint.history              every signed note
+//! checkpoint                      the newest cosigned note
+//! checkpoint.history              such notes, at most one a minute
 //! peer/ORIGIN.state.0, .1         the newest state of a peer's log
 //! poisoned                        there when a write or fdatasync failed once
 //! ```
@@ -75,6 +75,7 @@ mod writer;
 pub use checkpoint::Checkpoints;
 pub use files::{Disk, Files, OpenFile};
 pub use format::{Commit, FRAME_OVERHEAD_BYTES, HEADER_BYTES, LEAF_BYTES_MAX};
+pub(crate) use log::hold;
 pub use log::{Committed, Entry, Log, Owner, Pending, Recovered, State, create, open};
 #[cfg(any(test, feature = "test-support"))]
 pub use memory::{Crash, MemoryDisk};
@@ -82,6 +83,7 @@ pub use peer::{PeerError, PeerState, PeerStore};
 pub use reader::{ReadError, Reader, StoredBatch};
 pub use refused::{AppendError, CommitFault, HeaderFault, OpenError, Refused};
 pub use settings::{Known, Seconds, Settings, SettingsFault};
+pub(crate) use survey::bears;
 pub use survey::{Head, Survey, TornTail};
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What this box knows of its peers' logs.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chronolease_core::evidence::note::KeyName;
 use chronolease_core::evidence::{TreeHead, TreeSize};
 
 use super::files::Files;
@@ -59,6 +61,15 @@ pub struct PeerStore {
 }
 
 impl PeerStore {
+    /// The peers of which there is a state in the log's `folder`, damaged ones included.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn origins(files: &dyn Files, folder: &Path) -> io::Result<BTreeSet<KeyName>> {
+        let names = files.names(&Layout::new(folder).peers())?;
+        Ok(names.iter().filter_map(|name| origin_of(name)).collect())
+    }
+
     /// Opens the state of the peer `origin` in the log's `folder`. The state is `None` when there
     /// is none yet; whether that can be is for the caller to judge.
     ///
@@ -140,6 +151,24 @@ fn decode(origin: &str, bytes: &[u8]) -> Option<(u64, PeerState)> {
     let length = u32::from_be_bytes(take(&mut input)?);
     let whole = usize::try_from(length).ok() == Some(input.len());
     (ours && whole).then(|| (generation, PeerState { tree, note: input.to_vec() }))
+}
+
+/// The origin whose state is kept under this name, if it is such a name.
+fn origin_of(name: &str) -> Option<KeyName> {
+    let name = name.strip_suffix(".state.0").or_else(|| name.strip_suffix(".state.1"))?;
+    let (mut bytes, mut rest) = (Vec::new(), name.as_bytes());
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte == b'%' {
+            let (digits, after) = rest.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(*byte);
+        }
+    }
+    let origin = KeyName::new(&String::from_utf8(bytes).ok()?)?;
+    (file_name(origin.as_str()) == name).then_some(origin)
 }
 
 fn file_name(origin: &str) -> String {

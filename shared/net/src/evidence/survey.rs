@@ -1,5 +1,6 @@
 //! Reading a whole log and judging whether it can be trusted. Changes nothing.
 
+use std::io;
 use std::path::Path;
 
 use chronolease_core::evidence::merkle::{CompactRange, Hash, leaf_hash};
@@ -261,6 +262,15 @@ impl Segment {
         let cut_bytes = if self.has_commits() { 0 } else { self.header.cut_bytes };
         self.torn_bytes.saturating_add(cut_bytes)
     }
+}
+
+/// Whether the log in `folder` bears the name `origin`, by its first segment's header; `None` when
+/// there is none, or it cannot be read as one.
+pub(crate) fn bears(files: &dyn Files, folder: &Path, origin: &str) -> io::Result<Option<bool>> {
+    let first = Layout::new(folder).segment(LeafIndex::new(0));
+    let header = files.read_range(&first, 0, HEADER_BYTES as usize)?.unwrap_or_default();
+    let header = Header::decode(&header).ok();
+    Ok(header.map(|(header, _)| header.origin == sha256(origin.as_bytes())))
 }
 
 /// The first leaves of all segments, in order.

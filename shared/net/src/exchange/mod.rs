@@ -5,6 +5,7 @@
 //! the box's [`OwnLog`]. Nothing here waits for the network; [`Vouching`] and [`OwnLog::keep`] wait
 //! for the disk.
 
+pub mod epoch;
 mod offering;
 mod own;
 mod vouching;
@@ -17,7 +18,8 @@ use crate::keys::EvidenceVerifier;
 
 pub use offering::Offering;
 pub use own::{OwnLog, SealedError, newest};
-pub use vouching::{PeerTrouble, VouchError, Vouched, Vouching, commission, renew};
+pub(crate) use vouching::vouched_note;
+pub use vouching::{PeerTrouble, VouchError, Vouched, Vouching, commission};
 
 /// The peer's log: its name, and the key that signs its checkpoints and its cosignatures.
 #[derive(Clone, Debug)]

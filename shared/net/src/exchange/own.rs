@@ -38,7 +38,7 @@ pub enum SealedError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// It is not a checkpoint that this box's key signed.
-    #[error("the file \"checkpoint\" is damaged: {0}")]
+    #[error("the newest checkpoint is none that this box's key signed: {0}")]
     Damaged(#[from] CheckpointError),
     /// It is another log's.
     #[error("the file \"checkpoint\" is not of the log {0}")]
@@ -95,12 +95,17 @@ pub fn newest(
     folder: &Path,
     signer: &EvidenceSigner,
 ) -> Result<Option<Checkpoint>, SealedError> {
-    let Some(bytes) = Checkpoints::new(files, folder).newest()? else { return Ok(None) };
-    let note = Note::parse(&bytes).map_err(CheckpointError::from)?;
+    let newest = Checkpoints::new(files, folder).newest()?;
+    Ok(newest.map(|note| opened(&note, signer)).transpose()?)
+}
+
+/// The checkpoint in `note`, which must be signed by `signer` in the name that it bears.
+pub(super) fn opened(note: &[u8], signer: &EvidenceSigner) -> Result<Checkpoint, CheckpointError> {
+    let note = Note::parse(note)?;
     let origin = Checkpoint::parse(note.text())?.origin;
     let key = LogKey::new(origin, signer.public_key());
     let verify = |public: &[u8; 32], message: &[u8], signature: &[u8; 64]| {
         EvidenceVerifier::from_public_key(*public).is_ok_and(|key| key.verify(message, signature))
     };
-    Ok(Some(Checkpoint::open(&note, &key, verify)?))
+    Checkpoint::open(&note, &key, verify)
 }

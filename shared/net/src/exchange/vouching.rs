@@ -101,7 +101,7 @@ pub fn commission(
 ///
 /// # Errors
 /// [`PeerTrouble`].
-pub fn renew(
+pub(crate) fn vouched_note(
     files: Arc<dyn Files>,
     folder: &Path,
     origin: &KeyName,

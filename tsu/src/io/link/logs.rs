@@ -1,6 +1,7 @@
 //! Both boxes' logs on the link: this TSU offers the tree of its own, and vouches for the monitor's.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chronolease_core::confirmation::Confirmation;
@@ -28,6 +29,8 @@ pub struct Logs {
     own: OwnLog,
     offering: Mutex<Side>,
     vouching: Arc<Mutex<Vouching>>,
+    /// A broken log is put on record once for each connection.
+    told: AtomicBool,
     recorder: Recorder,
     clocks: Clocks,
     metrics: TsuMetrics,
@@ -71,7 +74,9 @@ impl Logs {
         metrics: TsuMetrics,
     ) -> Self {
         let offering = Mutex::new(Side { offering, met: false, batches: BTreeMap::new() });
-        Self { own, offering, vouching: Arc::new(Mutex::new(vouching)), recorder, clocks, metrics }
+        let vouching = Arc::new(Mutex::new(vouching));
+        let told = AtomicBool::new(false);
+        Self { own, offering, vouching, told, recorder, clocks, metrics }
     }
 
     /// A new connection. Returns the newest tree of the monitor's that this TSU has vouched for.
@@ -80,6 +85,7 @@ impl Logs {
         side.met = false;
         side.batches.clear();
         drop(side);
+        self.told.store(false, Ordering::Relaxed);
         locked(&self.vouching).held()
     }
 
@@ -140,11 +146,13 @@ impl Logs {
                 Ok((Event::Vouched, Some(line)))
             }
             Err(VouchError::Broken { record, why }) => {
-                error!(%why, "the monitor's evidence log does not continue what this TSU has \
-                       vouched for: no lease until it is paired anew");
-                self.metrics.logs_broken(true);
                 let cause = record.cause;
-                self.record(leaf::Event::PeerBroken(record));
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    error!(%why, "the monitor's evidence log does not continue what this TSU has \
+                           vouched for: no lease until it is paired anew");
+                    self.metrics.logs_broken(true);
+                    self.record(leaf::Event::PeerBroken(record));
+                }
                 Ok((Event::LogBroken(cause), None))
             }
             Err(other) => Err(other.into()),

@@ -237,3 +237,46 @@ fn the_sample_of_a_bad_verdict_stands_with_the_ending() {
     assert!(judged.is_some());
     assert_eq!(ended.expect("ended").found_by, judged);
 }
+
+#[test]
+fn a_good_clock_earns_no_lease_while_the_log_is_not_vouched_for() {
+    let mut bench = Bench::connected();
+    let log = bench.log.take();
+    bench.probes(10, 0);
+    assert_eq!((bench.grant(), bench.ward.state()), (None, WardState::Holding));
+    bench.log = log;
+    bench.probes(1, 0);
+    assert!(bench.grant().is_some(), "the clock was good all along");
+    // Nor is a lease renewed: it runs out.
+    bench.log = None;
+    bench.probes(1, 0);
+    assert_eq!((bench.grant(), bench.ward.state()), (None, WardState::Granted));
+    bench.pass(3_001);
+    assert_eq!(bench.ending(), Some(EndingCause::Lapsed));
+}
+
+#[test]
+fn a_broken_log_ends_the_lease_and_latches_with_the_longer_hold() {
+    for cause in [EndingCause::Rollback, EndingCause::Fork] {
+        let mut bench = Bench::granted();
+        let sequence = bench.ward.record().sequence;
+        bench.handle(Event::LogBroken { cause });
+        assert_eq!((bench.revoked(), bench.ending()), (Some((sequence, cause)), Some(cause)));
+        assert_eq!(bench.ward.record().latch, Some(cause));
+        bench.handle(Event::RevocationAcked { conn: ConnId(1), up_to: sequence });
+        bench.handle(Event::LogBroken { cause });
+        assert_eq!(bench.ending(), None, "it ended once");
+        // Good probes for the hold of a milder cause are not enough.
+        bench.probes(5, 0);
+        assert_eq!((bench.grant(), bench.ward.state()), (None, WardState::Latched));
+        bench.probes(2, 0);
+        assert!(bench.grant().is_some(), "re-arming is automatic here");
+
+        let mut bench = Bench::new(Rearm::TwoPersons, Record::default());
+        bench.connect(1, A);
+        bench.probes(5, 0);
+        bench.handle(Event::LogBroken { cause });
+        bench.probes(20, 0);
+        assert_eq!((bench.grant(), bench.ward.state()), (None, WardState::Latched));
+    }
+}

@@ -130,3 +130,26 @@ fn whatever_is_shown_continues_what_was_shown_before() {
         seen = head(&nodes);
     }
 }
+
+#[test]
+fn a_broken_log_shows_it_with_every_offer() {
+    let (mut offers, mut witness) = (offers(), witness());
+    let first = nodes(8, 0);
+    offers.met(TreeHead::empty(), first.size(), &first).expect("nothing is held");
+    answer(&mut witness, &offer(&mut offers, &first)).expect("it continues");
+    // It was put back, goes on with other leaves, and passes what the witness holds.
+    for (size, rolled_back) in [(3, true), (5, true), (8, false), (9, false), (20, false)] {
+        let other = nodes(size, 1);
+        if size == 3 {
+            let held = head(&first);
+            assert!(offers.met(held, other.size(), &other).is_err());
+        }
+        let refused = answer(&mut witness, &offer(&mut offers, &other)).expect_err("broken");
+        let shown = match refused {
+            Refusal::Rollback(_) => rolled_back,
+            Refusal::Fork(_) | Refusal::Inconsistent { .. } => !rolled_back,
+            _ => false,
+        };
+        assert!(shown, "{size}: {refused:?}");
+    }
+}

@@ -1,0 +1,16 @@
+/* Put in front of libc (LD_PRELOAD): fdatasync fails with EIO as long as the file exists that
+   FAILING_DISK_SWITCH names. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int fdatasync(int fd) {
+    const char *file = getenv("FAILING_DISK_SWITCH");
+    if (file && access(file, F_OK) == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
