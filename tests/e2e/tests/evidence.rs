@@ -306,6 +306,13 @@ fn a_lost_log_is_noticed_and_made_by_an_operator_alone() {
         let made = commission(&rig, program);
         assert_eq!(made.status.code(), Some(0), "{}", said(&made));
     }
+    // With the monitor's log went what it had vouched for.
+    let told = rig.monitor.refusal("nothing is known of the TSU's log");
+    assert!(told.contains("commission tsu tsu-1"), "{told}");
+    fs::remove_file(rig.layout().ward_record()).expect("it is there");
+    let monitor = Programs::Release.path(Program::Monitor);
+    let arguments = ["--config", "monitor.toml", "commission", "tsu", "tsu-1"];
+    tools::expect(rig.layout().dir(), monitor.to_str().expect("plain names"), &arguments);
     rig.start_sources();
     rig.start_monitor();
     rig.start_tsu();

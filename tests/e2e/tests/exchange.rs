@@ -17,6 +17,7 @@ use chronolease_e2e::rig::TSU;
 use chronolease_e2e::tools::{self, said};
 use chronolease_e2e::tsp::{Outcome, SYSTEM_FAILURE, TIME_NOT_AVAILABLE};
 use chronolease_e2e::{Options, Program, Programs, Rig, wait};
+use chronolease_lab::Layout;
 
 /// Grants as soon as a grant is sound: what keeps a lease away is not the hold.
 const HASTE: &str = "[lease]\ngood_probes = 1\nhold = \"100ms\"\nhold_latched = \"100ms\"\n";
@@ -29,6 +30,7 @@ const MORE: u64 = 12;
 const TSU_ORIGIN: &str = "lab.chronolease.example/tsu-1";
 const MONITOR_ORIGIN: &str = "lab.chronolease.example/monitor-1";
 const NEW_ORIGIN: &str = "lab.chronolease.example/tsu-1/2";
+const NEW_MONITOR_ORIGIN: &str = "lab.chronolease.example/monitor-1/2";
 
 /// A pair that issues, and its logs.
 struct Pair {
@@ -176,11 +178,16 @@ fn a_tsu_put_back_to_an_earlier_state_issues_again_after_re_pair_alone() {
     begins_anew(&mut pair);
 }
 
+fn signed_by(note: &Note) -> Vec<&str> {
+    note.signatures().iter().map(|signature| signature.name().as_str()).collect()
+}
+
 /// The monitor is stopped, read, and started again.
 fn each_log_holds_the_others_checkpoints(pair: &mut Pair) {
     stop(&mut pair.rig.monitor);
-    let logs = [(&pair.tsu, MONITOR_ORIGIN), (&pair.monitor, TSU_ORIGIN)];
-    for (log, peer) in logs {
+    let logs =
+        [(&pair.tsu, TSU_ORIGIN, MONITOR_ORIGIN), (&pair.monitor, MONITOR_ORIGIN, TSU_ORIGIN)];
+    for (log, own, peer) in logs {
         assert_clean(log, &pair.rig);
         let record = log.read(None);
         let notes = record.leaves.iter().filter_map(|leaf| match &leaf.event {
@@ -189,7 +196,7 @@ fn each_log_holds_the_others_checkpoints(pair: &mut Pair) {
         });
         let (mut size, mut count) = (0, 0);
         for note in notes {
-            assert_eq!(note.signatures().len(), 2, "the log's and this box's");
+            assert_eq!(signed_by(&note), [peer, own]);
             let checkpoint = Checkpoint::parse(note.text()).expect("a checkpoint");
             assert_eq!(checkpoint.origin.as_str(), peer);
             assert!(checkpoint.size.as_u64() >= size, "{checkpoint:?} after {size}");
@@ -197,21 +204,25 @@ fn each_log_holds_the_others_checkpoints(pair: &mut Pair) {
         }
         assert!(count > 1, "{count} checkpoints");
         let (kept, _) = log.kept().expect("it is there");
-        assert_eq!(kept.signatures().len(), 2, "{kept}");
+        assert_eq!(signed_by(&kept), [own, peer]);
         assert_eq!(broken(log), []);
     }
     pair.rig.start_monitor();
 }
 
-fn begins_anew(pair: &mut Pair) {
-    let layout = pair.rig.layout().clone();
+/// Gives a log another name in both configurations.
+fn rename(layout: &Layout, old: &str, new: &str) {
     for file in [layout.tsu_toml(), layout.monitor_toml()] {
         let text = fs::read_to_string(&file).expect("it is there");
         let named = |origin: &str| format!("origin = \"{origin}\"");
-        assert!(text.contains(&named(TSU_ORIGIN)), "{text}");
-        let text = text.replace(&named(TSU_ORIGIN), &named(NEW_ORIGIN));
-        fs::write(&file, text).expect("the directory is ours");
+        assert!(text.contains(&named(old)), "{text}");
+        fs::write(&file, text.replace(&named(old), &named(new))).expect("the directory is ours");
     }
+}
+
+fn begins_anew(pair: &mut Pair) {
+    let layout = pair.rig.layout().clone();
+    rename(&layout, TSU_ORIGIN, NEW_ORIGIN);
     let running = re_pair(&pair.rig, Program::Tsu, &["own"]);
     assert_eq!(running.status.code(), Some(1), "{}", said(&running));
     assert!(said(&running).contains("is open already"), "{}", said(&running));
@@ -276,8 +287,25 @@ fn a_monitor_put_back_to_an_earlier_state_grants_nothing() {
     pair.rig.start_monitor();
     pair.issues_nothing("rollback");
     stop(&mut pair.rig.tsu);
+    stop(&mut pair.rig.monitor);
     assert_eq!(broken(&pair.tsu), [EndingCause::Rollback], "once for each connection");
     assert_clean(&pair.tsu, &pair.rig);
+
+    let layout = pair.rig.layout().clone();
+    rename(&layout, MONITOR_ORIGIN, NEW_MONITOR_ORIGIN);
+    let taken_up = re_pair(&pair.rig, Program::Tsu, &["peer"]);
+    assert_eq!(taken_up.status.code(), Some(0), "{}", said(&taken_up));
+    fs::write(layout.file("sealed.note"), &taken_up.stdout).expect("the directory is ours");
+    let begun = re_pair(&pair.rig, Program::Monitor, &["own", "--sealed", "sealed.note"]);
+    assert_eq!(begun.status.code(), Some(0), "{}", said(&begun));
+    pair.rig.start_monitor();
+    pair.rig.start_tsu();
+    pair.rig.wait_for_lease();
+    stop(&mut pair.rig.monitor);
+    let new = Log::epoch(pair.monitor.folder().to_owned(), NEW_MONITOR_ORIGIN);
+    assert_clean(&new, &pair.rig);
+    let first = new.read(None).leaves.swap_remove(0).event;
+    assert!(matches!(first, Event::NewEpoch(_)), "{first:?}");
 }
 
 #[test]
