@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chronolease_core::evidence::leaf::{BoxRole, Started};
+use chronolease_core::evidence::leaf::{self, BoxRole, Started};
 use chronolease_core::id::Incarnation;
 use chronolease_core::judge::Limits;
-use chronolease_core::time::Bound;
+use chronolease_core::time::{Bound, GenTime};
+use chronolease_core::wire;
 use chronolease_net::build;
 use chronolease_net::daemon::DaemonError;
 use chronolease_net::evidence::{Disk, OpenError, Refused};
@@ -125,10 +126,11 @@ impl Tsu {
             metrics: metrics.clone(),
         };
         let evidence = self.record_start(me.incarnation)?;
+        let high_water = self.high_water(&evidence)?;
         let link = self.link(&me, &evidence, &metrics)?;
         let builder = Arc::new(self.builder);
         let driver = Driver {
-            issuer: Issuer::new(me, Arc::clone(&builder), lanes),
+            issuer: Issuer::new(me, Arc::clone(&builder), lanes).resuming(high_water),
             recorder: evidence.recorder(),
             clocks: self.clocks,
             bracket: self.config.budget.bracket,
@@ -183,6 +185,23 @@ impl Tsu {
         })
     }
 
+    /// The latest genTime on record: of a confirmed batch, or in leased mode of an intent.
+    fn high_water(&self, evidence: &Evidence) -> Result<Option<GenTime>, DaemonError> {
+        let witnessed = self.config.mode != Mode::Leased;
+        let gen_time = |event: &leaf::Event| match event {
+            leaf::Event::Confirmed(signed) if witnessed => {
+                // It was verified before it came on record.
+                let confirmation = wire::decode_confirmation(&signed.der).ok()?;
+                Some(confirmation.batch.gen_times.max())
+            }
+            leaf::Event::Intent(intent) if !witnessed => Some(intent.gen_time),
+            _ => None,
+        };
+        let find = || evidence.newest(gen_time);
+        tokio::task::block_in_place(find)
+            .map_err(|why| DaemonError::failed(format!("the evidence log: {why}")))
+    }
+
     fn terms(&self, incarnation: Incarnation) -> Terms {
         Terms {
             tsu: self.config.tsu.clone(),
@@ -233,10 +252,7 @@ impl Tsu {
         info!(tsu = %self.config.tsu, version = build::LONG_VERSION, mode = self.config.mode.label(),
             signer = self.signer.describe(), accuracy = %self.config.budget.accuracy,
             http = %self.config.http.listen, "starting without a lease");
-        warn!(
-            "this build has no clock reader (timerfd, adjtimex) and no leap-second blackout yet, and \
-               its genTime high-water mark does not survive a restart"
-        );
+        warn!("this build has no clock reader (timerfd, adjtimex) and no leap-second blackout yet");
         if self.config.mode == Mode::Leased {
             warn!("tokens rest on the lease and the guard alone (tsu.mode = \"leased\")");
         }

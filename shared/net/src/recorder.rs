@@ -16,14 +16,18 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Section;
 use crate::evidence::{
-    self, AppendError, Committed, Disk, Entry, Known, Log, OpenError, Owner, Pending, Refused,
-    Seconds, Settings, State,
+    self, AppendError, Committed, Disk, Entry, Known, Log, OpenError, Owner, Pending, ReadError,
+    Reader, Refused, Seconds, Settings, State,
 };
 use crate::exchange::{self, OwnLog, SealedError, epoch};
 use crate::keys::EvidenceSigner;
 
 /// What the name of a log must be, in words.
 pub const ORIGIN: &str = "a log name of 1 to 100 visible ASCII characters without \"+\"";
+
+/// How many leaves are looked at first from the end of a log; as many as can be under way at one
+/// time lie well within.
+const WINDOW_MIN: u64 = 16_384;
 
 /// `[evidence]`: where the log is and how large its parts are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,6 +228,37 @@ impl Evidence {
     pub fn own_log(&self, signer: Arc<EvidenceSigner>) -> OwnLog {
         let log = self.owner.log().clone();
         OwnLog::new(Arc::new(Disk), &self.dir, self.origin.clone(), signer, log)
+    }
+
+    /// The newest of the values that `value` finds in leaves, looked for from the end of the log
+    /// backwards; of neighbours the largest, for what is under way at one time is recorded in no
+    /// order. Blocks on the disk; call it outside the async runtime.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the log does not read.
+    pub fn newest<T: Ord>(
+        &self,
+        value: impl Fn(&Event) -> Option<T>,
+    ) -> Result<Option<T>, ReadError> {
+        let (mut end, mut window) = (self.recorder.size(), WINDOW_MIN);
+        while end > 0 {
+            let begin = end.saturating_sub(window);
+            let (disk, start) = (Arc::new(Disk), LeafIndex::new(begin));
+            let mut reader = Reader::new(disk, &self.dir, self.origin.as_str(), start)?;
+            let (mut newest, mut read) = (None, 0);
+            while read < end {
+                let Some(batch) = reader.next_batch()? else { break };
+                read = batch.commit.first.as_u64().saturating_add(batch.leaves.len() as u64);
+                let leaves = batch.leaves.iter().filter_map(|leaf| Leaf::decode(leaf).ok());
+                newest = leaves.filter_map(|leaf| value(&leaf.event)).max().max(newest);
+            }
+            if newest.is_some() {
+                return Ok(newest);
+            }
+            end = begin;
+            window = window.saturating_mul(4);
+        }
+        Ok(None)
     }
 
     /// A handle.

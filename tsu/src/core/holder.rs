@@ -130,6 +130,11 @@ impl Holder {
         }
     }
 
+    /// With the latest genTime that an earlier run may have released.
+    pub fn resume(&mut self, high_water: Option<GenTime>) {
+        self.high_water = self.high_water.max(high_water);
+    }
+
     /// A connection to the monitor stands. The lease that it already holds stays good: it runs out
     /// by itself.
     pub fn connected(&mut self, channel: ChannelBinding) {

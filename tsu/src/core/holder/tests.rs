@@ -241,3 +241,13 @@ fn a_broken_log_ends_the_lease_and_what_it_covers_stays_inside() {
         assert_eq!(refused, Err(GrantRefused::LogNotVouched));
     }
 }
+
+#[test]
+fn gen_time_never_goes_back_behind_an_earlier_run() {
+    let mut holder = holding();
+    let before = GenTime::at(sample(50, 0).real);
+    holder.resume(Some(before));
+    holder.resume(None);
+    assert!(matches!(holder.judge(&sample(49, 0)), Err(Refusal::GenTimeRegressed { .. })), "earlier");
+    assert!(holder.judge(&sample(50, 0)).is_ok(), "equal is allowed");
+}

@@ -21,6 +21,7 @@ use chronolease_core::evidence::leaf::{self};
 use chronolease_core::id::LeaseSeq;
 use chronolease_core::lease::SignedLease;
 use chronolease_core::sample::Sample;
+use chronolease_core::time::GenTime;
 use chronolease_core::token::{Draft, Judged};
 
 use super::holder::{Holder, Mode, Terms};
@@ -106,6 +107,14 @@ impl Issuer {
             held: None,
             lease_record: None,
         }
+    }
+
+    /// The pipeline, with the latest genTime that an earlier run may have released: no token of
+    /// this run carries an earlier one.
+    #[must_use]
+    pub fn resuming(mut self, high_water: Option<GenTime>) -> Self {
+        self.holder.resume(high_water);
+        self
     }
 
     /// Whether it takes further requests in.
