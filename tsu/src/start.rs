@@ -27,7 +27,7 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::core::holder::{Mode, Terms};
-use crate::core::issuing::Issuer;
+use crate::core::issuing::{BATCH_MAX, Issuer};
 use crate::core::rfc3161::{TokenBuilder, TsuCertificate};
 use crate::io::http::Endpoint;
 use crate::io::issuing::{self, Driver};
@@ -39,8 +39,8 @@ use crate::io::signer::{FileSigner, Signer, SignerPool, load_certificates};
 const STALL_LIMIT: Bound = Bound::from_millis(5_000);
 
 /// How many batches may be in flight for each signing thread: some on their way to the disk while
-/// others are signed.
-const LANES_PER_THREAD: usize = 4;
+/// others are signed. With more of them batches are smaller, and each costs a write.
+const LANES_PER_THREAD: usize = 2;
 
 /// How many messages of the monitor may wait for the pipeline.
 const LINK_EVENTS_MAX: usize = 16;
@@ -118,7 +118,7 @@ impl Tsu {
         let (to_monitor, outgoing) = link::outgoing();
         let threads = self.config.signer.slots;
         let lanes = (threads * LANES_PER_THREAD).min(issuing::LANES_MAX);
-        let (finished, finished_in) = mpsc::channel(lanes);
+        let (finished, finished_in) = mpsc::channel(lanes * BATCH_MAX);
         let endpoint = Endpoint {
             requests,
             policy: Arc::new(self.config.request_policy.clone()),

@@ -43,9 +43,9 @@ struct Arguments {
     /// How many threads sign; the TSU's default is 2.
     #[arg(long, default_value_t = 2)]
     slots: usize,
-    /// How many batches may be in flight.
-    #[arg(long, default_value_t = 4)]
-    lanes: usize,
+    /// How many batches may be in flight for each signing thread; the TSU has 2.
+    #[arg(long, default_value_t = 2)]
+    lanes_per_slot: usize,
     /// Write docs/results/issuing.md as well.
     #[arg(long)]
     write: bool,
@@ -60,7 +60,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 
     let keys = Keys::make()?;
-    let shape = Shape { slots: arguments.slots, lanes: arguments.lanes };
+    let shape = Shape { slots: arguments.slots, lanes: arguments.slots * arguments.lanes_per_slot };
     let run_dir = arguments.dir.join(format!("run-{}", std::process::id()));
     let start = |name: &str, durable: bool| -> anyhow::Result<Pipeline> {
         let disk = Arc::new(BenchDisk::new(durable, clocks));

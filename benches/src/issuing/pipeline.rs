@@ -9,7 +9,7 @@ use chronolease_net::evidence::{self, Owner, Settings};
 use chronolease_net::observe::Health;
 use chronolease_net::recorder::Recorder;
 use chronolease_sys::Clocks;
-use chronolease_tsu::core::issuing::Issuer;
+use chronolease_tsu::core::issuing::{BATCH_MAX, Issuer};
 use chronolease_tsu::io::issuing::{self, Driver, Incoming};
 use chronolease_tsu::io::link;
 use chronolease_tsu::io::metrics::TsuMetrics;
@@ -58,7 +58,7 @@ impl Pipeline {
         let (requests, requests_in) = issuing::queue();
         let (events, events_in) = mpsc::channel(16);
         let (to_monitor, from_tsu) = link::outgoing();
-        let (finished, finished_in) = mpsc::channel(shape.lanes);
+        let (finished, finished_in) = mpsc::channel(shape.lanes * BATCH_MAX);
         let (slots, lanes) = (shape.slots, shape.lanes);
         let driver = Driver {
             issuer: Issuer::new(me.clone(), Arc::clone(&keys.builder), lanes),

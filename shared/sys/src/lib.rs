@@ -5,10 +5,12 @@ pub mod file;
 mod host;
 mod kernel;
 mod process;
+mod processor;
 mod step;
 
 pub use clock::{Clocks, ClocksError, cpu_time};
 pub use host::{disruption_marker, is_virtual, machine};
 pub use kernel::kernel_clock;
 pub use process::{die_with_parent, terminate};
+pub use processor::{stay_on, usable_processors};
 pub use step::{StepTimer, is_step_notice, take_step_notice};

@@ -115,7 +115,12 @@ fn every_mistake_is_told_with_its_place() {
             "pki/no.key",
         ),
         BUDGET,
-        ("mode = \"witnessed\"", "mode = \"both\"", "tsu.mode", "expected \"witnessed\" or \"leased\", found \"both\""),
+        (
+            "mode = \"witnessed\"",
+            "mode = \"both\"",
+            "tsu.mode",
+            "expected \"witnessed\" or \"leased\", found \"both\"",
+        ),
     ];
     let monitor_mistakes: [Mistake<'_>; 4] = [
         ("[sources]\n", "[sources]\nfautls = 1\n", "sources.fautls", "unknown key"),

@@ -248,6 +248,9 @@ fn gen_time_never_goes_back_behind_an_earlier_run() {
     let before = GenTime::at(sample(50, 0).real);
     holder.resume(Some(before));
     holder.resume(None);
-    assert!(matches!(holder.judge(&sample(49, 0)), Err(Refusal::GenTimeRegressed { .. })), "earlier");
+    assert!(
+        matches!(holder.judge(&sample(49, 0)), Err(Refusal::GenTimeRegressed { .. })),
+        "earlier"
+    );
     assert!(holder.judge(&sample(50, 0)).is_ok(), "equal is allowed");
 }

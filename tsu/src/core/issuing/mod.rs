@@ -6,7 +6,8 @@
 //!
 //! A batch closes when a lane is free and somebody waits. All its tokens are built from one sample:
 //! the one that came with the event that closed it. Several batches are in flight, so that a disk
-//! or an HSM that is slow delays tokens but does not hold up the others.
+//! or an HSM that is slow delays tokens but does not hold up the others. A token is released as soon
+//! as it is signed; its lane is free when all of its batch are.
 
 mod asking;
 mod events;

@@ -193,6 +193,26 @@ fn requests_wait_for_a_slot_and_share_the_sample_that_frees_it() {
 }
 
 #[test]
+fn a_signed_token_waits_for_no_other_but_its_lane_does() {
+    let mut bench = Bench::leased(1);
+    bench.request(&sample(1, 0));
+    let (lane, first) = bench.batch();
+    let early = [bench.request(&sample(2, 0)), bench.request(&sample(3, 0))];
+    let finished = bench.sign(lane, first);
+    bench.finish(&sample(4, 0), finished);
+    let (lane, second) = bench.batch();
+    bench.request(&sample(5, 0));
+    let mut finished = bench.sign(lane, second);
+    let last = finished.pop().expect("two of them");
+    bench.finish(&sample(6, 0), finished);
+    assert_eq!(bench.replies(), [(early[0], Ok(()))]);
+    assert!(!bench.out.iter().any(|action| matches!(action, Action::Log(..))));
+    bench.finish(&sample(7, 0), vec![last]);
+    assert_eq!(bench.replies(), [(early[1], Ok(()))]);
+    assert_eq!(bench.intents().1.len(), 1, "the lane is free: the next batch closes");
+}
+
+#[test]
 fn a_step_refuses_the_batch_and_ends_the_lease() {
     let mut bench = Bench::leased(2);
     let id = bench.request(&sample(10, 700));

@@ -8,7 +8,7 @@ use std::thread;
 
 use chronolease_core::token::{Signed, Witnessed};
 use tokio::sync::mpsc;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::Signer;
 use crate::core::issuing::{Content, Finished, LaneId, RequestId, Unsigned};
@@ -54,10 +54,15 @@ impl SignerPool {
         finished: &mpsc::Sender<Finished>,
     ) -> io::Result<Self> {
         let pool = Self { queue: Arc::default() };
+        let processors = places(threads)?;
         for thread in 0..threads {
+            let processor = processors.get(thread).copied();
             let (builder, signer) = (Arc::clone(builder), Arc::clone(signer));
             let (queue, finished) = (Arc::clone(&pool.queue), finished.clone());
             thread::Builder::new().name(format!("sign-{thread}")).spawn(move || {
+                if let Some(Err(why)) = processor.map(chronolease_sys::stay_on) {
+                    warn!(%why, "a signing thread has no processor of its own");
+                }
                 while let Some(Job { lane, id, token }) = queue.next() {
                     let token = sign(&builder, &*signer, token);
                     if finished.blocking_send(Finished { lane, id, token }).is_err() {
@@ -115,6 +120,13 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A processor for each signing thread, if there are enough. The threads sleep and wake so often
+/// that the scheduler would put two on one processor time and again, and leave another idle.
+fn places(threads: usize) -> io::Result<Vec<usize>> {
+    let usable = chronolease_sys::usable_processors()?;
+    Ok(if threads <= usable.len() { usable } else { Vec::new() })
 }
 
 /// Signs one token and verifies the result; `None` when either fails, with the reason in the log.
