@@ -250,6 +250,7 @@ impl Ward {
             clock_bound: self.rules.limits.grant_within,
             rho: self.rules.limits.rho,
             policy: self.rules.policy.clone(),
+            blackout: None,
         };
         self.cleared = self.record.latch;
         self.record = Record {
