@@ -10,7 +10,7 @@ use chronolease_core::time::{Bound, RawInstant};
 use tracing::{error, info};
 
 /// How often the file is looked at.
-pub const POLL: Bound = Bound::from_millis(10_000);
+pub const POLL: Bound = Bound::from_millis(5_000);
 
 /// Why there is no list.
 #[derive(Debug, thiserror::Error)]
