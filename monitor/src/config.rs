@@ -1,5 +1,6 @@
 //! The configuration of the monitor: one TOML file; see `docs/configuration.md`.
 
+mod leap;
 mod sources;
 mod wards;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::recorder::EvidenceConfig;
 
+pub use leap::LeapConfig;
 pub use sources::{SourceConfig, SourcesConfig};
 pub use wards::{Person, Role, Ward};
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub log_level: String,
     /// Where UTC comes from.
     pub sources: SourcesConfig,
+    /// What operators know of leap seconds.
+    pub leap: LeapConfig,
     /// The TSUs, each with the rules for its leases.
     pub wards: Vec<Ward>,
     /// Who may ask the admin listener.
@@ -77,6 +81,7 @@ impl Config {
         let metrics = root.section("metrics").socket_addr("listen");
         let log_level = root.section("log").string_or("level", "info");
         let sources = SourcesConfig::read(root);
+        let leap = LeapConfig::read(root);
         let wards = wards::read(root);
         let persons = wards::persons(root);
         Some(Self {
@@ -89,6 +94,7 @@ impl Config {
             metrics: metrics?,
             log_level: log_level?,
             sources: sources?,
+            leap: leap?,
             wards: wards?,
             persons: persons?,
         })

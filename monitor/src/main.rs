@@ -126,7 +126,7 @@ fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     }
     let config_digest = recorder::config_digest(&document.show());
     if arguments.check_config {
-        Monitor::prepare(config, config_digest)?;
+        Monitor::prepare(config, config_digest)?.check()?;
         println!("{}: good", arguments.config.display());
         return Ok(());
     }

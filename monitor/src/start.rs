@@ -26,10 +26,12 @@ use crate::commission::{no_log, peer_trouble, read_record, record_file};
 use crate::config::{self, Config};
 use crate::core::authority::{Rearm, Record, Ward};
 use crate::core::continuity::Continuity;
+use crate::core::leap::watch::LeapWatch;
 use crate::core::ntp::PIVOT;
 use crate::core::sources::{Report, Rounds, Rules, Source, Sources};
 use crate::io::admin::Admin;
 use crate::io::engine::{Engine, Input, Logs, Slot};
+use crate::io::leap_list::{self, ListFile};
 use crate::io::link::{Links, Registered};
 use crate::io::metrics::MonitorMetrics;
 use crate::io::ntp::{Pollers, Target};
@@ -107,6 +109,19 @@ impl Monitor {
         })
     }
 
+    /// Looks at what may be wrong at a start and must not be when an operator asks: the list of leap
+    /// seconds.
+    ///
+    /// # Errors
+    /// [`DaemonError`] that names the key, the file and what is wrong with it.
+    pub fn check(&self) -> Result<(), DaemonError> {
+        let leap = &self.config.leap;
+        let Some(file) = &leap.file else { return Ok(()) };
+        leap_list::load(file, leap.pin.as_ref())
+            .map(drop)
+            .map_err(|why| DaemonError::config(format!("leap_seconds.file: {why}")))
+    }
+
     /// Runs until SIGINT or SIGTERM.
     ///
     /// # Errors
@@ -168,9 +183,12 @@ impl Monitor {
         let persons = Admin::new(&self.config.persons, status_reader);
         tokio::spawn(persons.run(ports.admin, ended.clone()));
         tokio::spawn(ports.observer.run(registry, health.clone(), ended.clone()));
+        let leap = self.config.leap;
         let engine = Engine {
             clocks: self.clocks,
             sources,
+            leap: LeapWatch::new(leap.rules),
+            leap_list: ListFile::new(leap.file, leap.pin),
             continuity: Continuity::default(),
             epoch,
             slots,
@@ -303,10 +321,16 @@ impl Monitor {
             "starting"
         );
         warn!(
-            "this build has no NTS, no PPS, no clock reader, no leap seconds and no witness yet; \
-               of its own continuity it sees suspension alone"
+            "this build has no NTS, no PPS and no clock reader yet; of its own continuity it sees \
+               suspension alone"
         );
         warn!("all sources are plain NTP: one attacker on the path may own every one of them");
+        if self.config.leap.file.is_none() {
+            warn!(
+                "no list of leap seconds (leap_seconds.file): issuing is suspended around every end \
+                   of a month where a leap second is possible"
+            );
+        }
         if cfg!(feature = "negative-control") {
             warn!("NEGATIVE CONTROL: every clock is found good; tokens may be wrong");
         }

@@ -100,6 +100,7 @@ impl Grantor {
             clock_bound: Bound::from_millis(125),
             rho: self.me.rho,
             policy: self.me.policy.clone(),
+            blackout: None,
         }
     }
 }

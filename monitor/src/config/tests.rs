@@ -137,11 +137,13 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
         "hold = \"10s\"\n",
         "hold_latched = \"60s\"\n",
         "rearm = \"two-persons\"\n",
+        "months = \"half-year\"\n",
         "segment_mib = 64\n",
         "reserve_mib = 256\n",
     ];
     let (short, long) = (good(&defaults.map(|line| (line, ""))), good(&[]));
     assert_eq!(short.wards[0].rules, long.wards[0].rules);
+    assert_eq!(short.leap.rules, long.leap.rules);
     assert_eq!(short.sources.faults, long.sources.faults);
     assert_eq!(short.sources.poll, long.sources.poll);
     assert_eq!(short.sources.timeout, long.sources.timeout);
@@ -284,4 +286,56 @@ fn single_values_are_checked() {
     ] {
         refused(&[(part, other)], key, message);
     }
+}
+
+#[test]
+fn bulletins_are_read_with_their_month_and_sign() {
+    use chronolease_core::leap::LeapSign;
+    let table = |number: u16, month: &str, says: &str| {
+        format!(
+            "[[leap_seconds.bulletin_c]]\nnumber = {number}\nmonth = \"{month}\"\nsays = \"{says}\"\n"
+        )
+    };
+    let with = |tables: &str| example(&[("[lease]\n", &format!("{tables}\n[lease]\n"))]);
+    let both = [table(72, "2026-12", "none"), table(73, "2027-06", "negative")].concat();
+    let config = Scratch::with_files().load(&with(&both)).expect("no mistake");
+    let read =
+        config.leap.rules.bulletins.iter().map(|it| (it.number, it.about.to_string(), it.says));
+    let expected = [
+        (72, "31 December 2026".to_owned(), None),
+        (73, "30 June 2027".to_owned(), Some(LeapSign::Delete)),
+    ];
+    assert_eq!(read.collect::<Vec<_>>(), expected);
+    for (tables, key, part) in [
+        (
+            [table(72, "2026-13", "none"), String::new()],
+            "leap_seconds.bulletin_c[0].month",
+            "2026-12",
+        ),
+        (
+            [table(72, "2026-12", "maybe"), String::new()],
+            "leap_seconds.bulletin_c[0].says",
+            "positive",
+        ),
+        (
+            [table(72, "2026-12", "none"), table(72, "2027-06", "none")],
+            "leap_seconds.bulletin_c[1].number",
+            "twice",
+        ),
+    ] {
+        let found = mistakes(&with(&tables.concat()));
+        assert!(
+            matches!(&found[..], [(at, message)] if at == key && message.contains(part)),
+            "{key}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_pin_without_a_list_is_a_mistake() {
+    let pin = format!("sha256 = \"{}\"\n", "0".repeat(64));
+    let file = "file = \"leap-seconds.list\"\n";
+    refused(&[(file, &pin)], "leap_seconds.sha256", "no file");
+    let config = good(&[(file, &format!("{file}{pin}"))]);
+    assert!(config.leap.pin.is_some());
 }

@@ -13,6 +13,8 @@ use super::ntp::exchange::SourceSample;
 use super::ntp::packet::LeapIndicator;
 use super::sources::Sources;
 
+pub mod watch;
+
 /// The leap second that a server announces for the end of this month.
 #[must_use]
 pub const fn announced(indicator: LeapIndicator) -> Option<LeapSign> {

@@ -1,6 +1,7 @@
 //! The task that owns what the monitor knows and decides. Every event meets a clock reading taken
 //! after the event was in; actions are carried out in order.
 
+mod leap;
 mod slot;
 
 use std::collections::VecDeque;
@@ -25,11 +26,13 @@ use tracing::{error, info, warn};
 use slot::Connection;
 pub use slot::{Logs, Slot, Vouch};
 
+use super::leap_list::ListFile;
 use super::metrics::MonitorMetrics;
 use super::records::Records;
 use super::status::StatusWriter;
 use crate::core::authority::{Action, ConnId, Context, Event, Record, ShownLog};
 use crate::core::continuity::Continuity;
+use crate::core::leap::watch::LeapWatch;
 use crate::core::sources::{Epoch, Report, Rounds, Sources, View};
 
 /// The longest time without a look at everything.
@@ -93,6 +96,10 @@ pub struct Engine {
     pub clocks: Clocks,
     /// What the sources say.
     pub sources: Sources,
+    /// The ends of months.
+    pub leap: LeapWatch,
+    /// Where the list of leap seconds is.
+    pub leap_list: ListFile,
     /// Whether this box ran through.
     pub continuity: Continuity,
     /// Tells the pollers of a break.
@@ -142,7 +149,11 @@ impl Engine {
             if let Some(why) = self.continuity.broken_by(&now) {
                 error!(%why, "every sample is discarded");
                 let _ = self.epoch.send(self.sources.discard_all());
+                self.leap.broken();
                 self.everybody(&now, &Event::Broken);
+            }
+            if let Some(list) = self.leap_list.poll(now.raw_after) {
+                self.leap.set_list(list);
             }
             // Everybody gets a look now and then, even when one TSU keeps the engine busy.
             if input.is_none() || (now.raw_after - last_tick) > TICK_MAX.as_span() {
@@ -150,11 +161,14 @@ impl Engine {
                 self.everybody(&now, &Event::Tick);
             }
             self.take(&now, input);
-            let view = self.sources.view(now.raw_after);
+            let view = self.leap.look(&mut self.sources, now.raw_after);
             if utc_was_known != Some(view.utc.is_ok()) {
                 utc_was_known = Some(view.utc.is_ok());
                 match &view.utc {
                     Ok(utc) => info!(half_width = %utc.half_width(), "UTC is known"),
+                    Err(_) if self.leap.boundaries().crossing => {
+                        info!("UTC is not known around a possible leap second");
+                    }
                     Err(why) => warn!(%why, "UTC is not known"),
                 }
             }
@@ -165,6 +179,7 @@ impl Engine {
 
     /// Puts what happened in this turn on its way to the disk.
     fn record(&mut self, now: &Sample, view: &View) {
+        leap::tell(&mut self.leap, &mut self.records);
         if self.rounds.is_due(now.raw_after, view.utc.is_ok()) {
             // A leaf's intervals hold for its `raw_before`.
             self.records.note(leaf::Event::Round(self.sources.round(now.raw_before)));
@@ -276,7 +291,8 @@ impl Engine {
     fn handle(&mut self, ward: usize, now: &Sample, event: Event) -> Vec<Action> {
         let context = Context {
             now: now.raw_after,
-            utc: self.sources.view(now.raw_after).utc,
+            utc: self.leap.look(&mut self.sources, now.raw_after).utc,
+            boundaries: self.leap.boundaries(),
             vouched: self.slots[ward].logs.held(),
             recordable: self.records.trouble().is_none(),
             nonces: [Nonce::from_bytes(random::bytes()), Nonce::from_bytes(random::bytes())],
@@ -386,10 +402,11 @@ impl Engine {
             self.metrics.vouched(&slot.ward.rules().tsu, slot.logs.vouched_size());
         }
         self.metrics.evidence(&self.records);
+        self.metrics.leap(&self.leap);
         let no_utc = view.utc.err().map(|why| format!("UTC is not known: {why}"));
         self.health.set_unready(no_utc.into_iter().chain(self.records.trouble()).collect());
         let wards = self.slots.iter().map(|slot| &slot.ward);
-        self.status.write(now, &self.sources, view, wards);
+        self.status.write(now, &self.sources, view, &self.leap, wards);
     }
 }
 

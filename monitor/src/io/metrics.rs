@@ -1,5 +1,7 @@
 //! What Prometheus reads of the monitor.
 
+mod leap;
+
 use chronolease_core::confirmation::NotConfirmed;
 use chronolease_core::evidence::TreeSize;
 use chronolease_core::id::TsuId;
@@ -8,8 +10,11 @@ use chronolease_core::time::{Bound, Span};
 use chronolease_net::observe::{Metrics, MetricsError, State, StateSet};
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
+use leap::LeapMetrics;
+
 use super::records::Records;
 use crate::core::authority::{Ward, WardState};
+use crate::core::leap::watch::LeapWatch;
 use crate::core::sources::SourceState;
 
 const CONFIRMED: &str = "confirmed";
@@ -47,6 +52,7 @@ pub struct MonitorMetrics {
     evidence_missing: IntCounter,
     peer_checkpoint: IntGaugeVec,
     confirmations: IntCounterVec,
+    leap: LeapMetrics,
 }
 
 impl MonitorMetrics {
@@ -129,6 +135,7 @@ impl MonitorMetrics {
                 "Leaves of a TSU's log in the newest checkpoint that the monitor vouched for.",
                 &["tsu"],
             )?,
+            leap: LeapMetrics::new(&metrics)?,
             confirmations,
             lease_endings,
             leases_granted,
@@ -190,6 +197,11 @@ impl MonitorMetrics {
         let labels = [name];
         show(&self.source_offset, &labels, known.map(|(offset, _)| span_seconds(offset)));
         show(&self.source_uncertainty, &labels, known.map(|(_, bound)| bound_seconds(bound)));
+    }
+
+    /// Shows what is known of leap seconds.
+    pub fn leap(&self, watch: &LeapWatch) {
+        self.leap.show(watch);
     }
 
     /// Shows how well UTC is known, if it is.

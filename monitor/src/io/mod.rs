@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ntp`] | the pollers of the sources |
 //! | [`engine`] | the task that owns what is known and decides |
+//! | [`leap_list`] | the file with the list of leap seconds |
 //! | [`records`] | what goes into the evidence log |
 //! | [`link`] | the connections of the TSUs |
 //! | [`admin`] | the listener for persons |
@@ -12,6 +13,7 @@
 
 pub mod admin;
 pub mod engine;
+pub mod leap_list;
 pub mod link;
 pub mod metrics;
 pub mod ntp;

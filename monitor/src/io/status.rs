@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::metrics::{bound_seconds, span_seconds};
 use crate::core::authority::Ward;
+use crate::core::leap::watch::LeapWatch;
 use crate::core::sources::{Sources, View};
 
 /// The state at one instant. Numbers are for display.
@@ -18,6 +19,7 @@ pub struct Status {
     /// Milliseconds since 1970 by the monitor's system clock.
     system_clock_unix_ms: i64,
     utc: UtcStatus,
+    leap_seconds: LeapStatus,
     sources: Vec<SourceStatus>,
     tsus: Vec<TsuStatus>,
 }
@@ -29,6 +31,17 @@ struct UtcStatus {
     bound_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why_not: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct LeapStatus {
+    /// A blackout is under way.
+    in_blackout: bool,
+    /// The end of the month around which issuing is suspended next: seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_suspension_unix_s: Option<i64>,
+    /// The plan in words, line by line; empty before UTC was known for the first time.
+    plan: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -75,9 +88,10 @@ impl StatusWriter {
         now: &Sample,
         sources: &Sources,
         view: &View,
+        leap: &LeapWatch,
         wards: impl Iterator<Item = &'a Ward>,
     ) {
-        let status = Status::of(&self.monitor, now, sources, view, wards);
+        let status = Status::of(&self.monitor, now, sources, view, leap, wards);
         self.newest.send_replace(Some(status));
     }
 }
@@ -88,6 +102,7 @@ impl Status {
         now: &Sample,
         sources: &Sources,
         view: &View,
+        leap: &LeapWatch,
         wards: impl Iterator<Item = &'a Ward>,
     ) -> Self {
         let source = |(index, source): (usize, &crate::core::sources::Source)| {
@@ -109,8 +124,21 @@ impl Status {
                 bound_s: view.utc.ok().map(|utc| bound_seconds(utc.half_width())),
                 why_not: view.utc.err().map(|why| why.to_string()),
             },
+            leap_seconds: LeapStatus::of(leap),
             sources: sources.sources().enumerate().map(source).collect(),
             tsus: wards.map(TsuStatus::of).collect(),
+        }
+    }
+}
+
+impl LeapStatus {
+    fn of(leap: &LeapWatch) -> Self {
+        let boundaries = leap.boundaries();
+        let l = boundaries.next.map(|blackout| blackout.end().instant().as_unix_nanos());
+        Self {
+            in_blackout: boundaries.crossing,
+            next_suspension_unix_s: l.map(|ns| ns / 1_000_000_000),
+            plan: leap.words().lines().map(str::to_owned).collect(),
         }
     }
 }

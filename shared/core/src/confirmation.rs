@@ -103,6 +103,9 @@ pub enum NotConfirmed {
     /// A genTime may lie further in the future than the accuracy: the clock is fast.
     #[error("a genTime is too late")]
     TooLate,
+    /// UTC, or a genTime, lies in the blackout around a possible leap second.
+    #[error("it lies in the blackout around a possible leap second")]
+    Blackout,
     /// The monitor cannot record it.
     #[error("the monitor cannot record it")]
     NoRecord,
@@ -255,6 +258,7 @@ reasons! {
     TooEarly = 4, "too-early";
     TooLate = 5, "too-late";
     NoRecord = 6, "no-record";
+    Blackout = 7, "blackout";
 }
 
 #[cfg(all(test, not(feature = "negative-control")))]

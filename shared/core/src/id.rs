@@ -2,6 +2,21 @@
 
 use core::fmt;
 
+/// Exactly these many bytes from lower or upper case hexadecimal digits.
+pub(crate) fn bytes_from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0u8; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let hi = char::from(pair[0]).to_digit(16)?;
+        let lo = char::from(pair[1]).to_digit(16)?;
+        *byte = u8::try_from(hi << 4 | lo).ok()?;
+    }
+    Some(bytes)
+}
+
 macro_rules! opaque_bytes {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
@@ -27,17 +42,7 @@ macro_rules! opaque_bytes {
             /// From lower or upper case hexadecimal digits, or `None` when it is anything else.
             #[must_use]
             pub fn from_hex(text: &str) -> Option<Self> {
-                let digits = text.as_bytes();
-                if digits.len() != 2 * $len {
-                    return None;
-                }
-                let mut bytes = [0u8; $len];
-                for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-                    let hi = char::from(pair[0]).to_digit(16)?;
-                    let lo = char::from(pair[1]).to_digit(16)?;
-                    *byte = u8::try_from(hi << 4 | lo).ok()?;
-                }
-                Some(Self(bytes))
+                bytes_from_hex(text).map(Self)
             }
         }
 

@@ -61,6 +61,12 @@ impl Interval {
         Self { lo: self.lo - by.as_span(), hi: self.hi + by.as_span() }
     }
 
+    /// The interval moved as a whole.
+    #[must_use]
+    pub fn shifted(self, by: Span) -> Self {
+        Self { lo: self.lo + by, hi: self.hi + by }
+    }
+
     /// What both intervals hold, or `None` when they do not meet.
     #[must_use]
     pub fn intersection(self, other: Self) -> Option<Self> {

@@ -5,9 +5,10 @@
 //! already read, and a token is built from that very sample.
 
 use crate::id::{BootId, Incarnation, LeaseSeq};
+use crate::leap::blackout::Blackout;
 use crate::lease::{EndingCause, LeaseTerms};
 use crate::sample::Sample;
-use crate::time::{Bound, GenTime, Span};
+use crate::time::{Bound, GenTime, Span, Timestamp, Utc};
 
 /// What the judge tolerates; see [`crate::budget`] for how these add up to the accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,16 @@ pub enum Refusal {
         /// G.
         limit: Bound,
     },
+    /// The blackout that the lease names has begun, or may have: the lease ends where it begins.
+    #[error("the clock shows {reading:?} within {bound}, and the blackout begins at {from:?}")]
+    Blackout {
+        /// What the clock shows, or showed by the oscillator.
+        reading: Timestamp<Utc>,
+        /// How far that may be from UTC.
+        bound: Bound,
+        /// The first reading of the blackout.
+        from: Timestamp<Utc>,
+    },
     /// An earlier token carries a later time. The time is refused, never bumped.
     #[error("genTime would go back from {high_water:?} to {now:?}")]
     GenTimeRegressed {
@@ -97,6 +108,7 @@ impl Refusal {
         match self {
             Self::ClockMoved { .. } | Self::RawRegressed => Some(EndingCause::Step),
             Self::Suspended { .. } => Some(EndingCause::Suspend),
+            Self::Blackout { .. } => Some(EndingCause::LeapSecond),
             Self::NoLease
             | Self::OtherBoot { .. }
             | Self::OtherIncarnation { .. }
@@ -136,7 +148,7 @@ impl JudgedSample {
     }
 }
 
-/// Judges one sample (design 5.4, as far as the parts exist).
+/// Judges one sample (design 5.4).
 ///
 /// # Errors
 /// The first [`Refusal`] that applies.
@@ -160,7 +172,11 @@ pub fn judge(
     if bracket > limits.bracket {
         return Err(Refusal::BracketTooWide { bracket, limit: limits.bracket });
     }
+    // First by the oscillator: a clock that leaps with UTC was not stepped by anybody.
+    let ran = sample.raw_after - anchor.raw_before;
+    judge_blackout(anchor.real + ran, lease, limits)?;
     judge_continuity(sample, anchor, limits)?;
+    judge_blackout(sample.real, lease, limits)?;
 
     let gen_time = GenTime::at(sample.real);
     if let Some(high_water) = high_water.filter(|&high| gen_time < high) {
@@ -176,6 +192,21 @@ fn judge_age(sample: &Sample, lease: &LeaseTerms) -> Result<(), Refusal> {
     }
     let age = (sample.raw_after - lease.sample.raw_before).magnitude();
     if age > lease.ttl { Err(Refusal::Expired { age, ttl: lease.ttl }) } else { Ok(()) }
+}
+
+/// A lease does not survive its blackout: what its sample proved is another second afterwards. So
+/// nothing is judged good from the blackout's beginning on, not only until its end. That covers the
+/// genTime, which is never later than the reading.
+fn judge_blackout(
+    reading: Timestamp<Utc>,
+    lease: &LeaseTerms,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    let Some(from) = lease.blackout.map(Blackout::from) else { return Ok(()) };
+    let drift = lease.rho.over(lease.ttl) + limits.bracket.times(2);
+    let bound = lease.clock_bound + limits.guard + drift;
+    let latest = reading + bound.as_span();
+    if latest >= from { Err(Refusal::Blackout { reading, bound, from }) } else { Ok(()) }
 }
 
 #[cfg(not(feature = "negative-control"))]

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::id::{ChannelBinding, Incarnation, LeaseSeq, TsuId};
+use crate::leap::blackout::Blackout;
 use crate::sample::Sample;
 use crate::time::{Bound, Ppb};
 use crate::wire::{self, WireError};
@@ -31,6 +32,8 @@ pub struct LeaseTerms {
     pub rho: Ppb,
     /// The time-stamp policy that it is good for, in dotted notation.
     pub policy: String,
+    /// The next blackout around a possible leap second. The lease ends where it begins.
+    pub blackout: Option<Blackout>,
 }
 
 /// Lease terms in DER with the monitor's signature, as they travel and as they are kept.
@@ -167,6 +170,8 @@ ending_causes! {
     Rollback = 14, "rollback", latches: true;
     /// A log is no continuation of what the other box has vouched for.
     Fork = 15, "fork", latches: true;
+    /// The blackout around a possible leap second began.
+    LeapSecond = 17, "leap-second", latches: false;
 }
 
 impl fmt::Display for EndingCause {

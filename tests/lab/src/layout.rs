@@ -126,6 +126,12 @@ impl Layout {
         self.file("monitor.toml")
     }
 
+    /// The list of leap seconds.
+    #[must_use]
+    pub fn leap_list(&self) -> PathBuf {
+        self.file("leap-seconds.list")
+    }
+
     /// The configuration of the sources. Its first line marks the directory as a lab.
     #[must_use]
     pub fn lab_toml(&self) -> PathBuf {

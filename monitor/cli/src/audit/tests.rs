@@ -44,6 +44,7 @@ fn lease_of(tsu: &str, sequence: u64, ms: i64) -> Event {
         clock_bound: Bound::from_millis(2),
         rho: Ppb::from_ppm(100),
         policy: "1.2.3".to_owned(),
+        blackout: None,
     };
     let signed = SignedLease::sign(&terms, |_| Ok::<_, ()>(b"good".to_vec()));
     Event::LeaseGranted(signed.expect("it signs"))

@@ -194,6 +194,7 @@ pub(crate) fn signed_lease(sequence: u64, ms: i64, sign: impl FnOnce(&[u8]) -> V
         clock_bound: Bound::from_millis(2),
         rho: Ppb::from_ppm(100),
         policy: "1.2.3".to_owned(),
+        blackout: None,
     };
     Event::LeaseGranted(SignedLease::sign(&terms, |m| Ok::<_, ()>(sign(m))).expect("it signs"))
 }

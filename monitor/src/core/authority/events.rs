@@ -13,6 +13,7 @@ use chronolease_core::wire::{Confirm, Hello, ProbeAnswer, ToTsu};
 
 use super::connections::ConnId;
 use super::record::Record;
+use crate::core::leap::watch::{Boundaries, since_1970};
 
 /// What comes with every event.
 #[derive(Clone, Copy, Debug)]
@@ -21,12 +22,22 @@ pub struct Context {
     pub now: RawInstant,
     /// UTC - RAW on the monitor's oscillator, as it holds at `now`.
     pub utc: Result<Interval, NoUtc>,
+    /// Where the ends of months lie at `now`.
+    pub boundaries: Boundaries,
     /// The newest tree of the TSU's log that the monitor has vouched for.
     pub vouched: TreeHead,
     /// Whether the evidence log takes records, as far as is known. No record, no grant.
     pub recordable: bool,
     /// Fresh randomness; one for each connection that may have to be probed.
     pub nonces: [Nonce; 2],
+}
+
+impl Context {
+    /// UTC at `now`, if it is known: an interval of spans since 1970.
+    #[must_use]
+    pub fn utc_now(&self) -> Option<Interval> {
+        self.utc.ok().map(|utc_minus_raw| since_1970(utc_minus_raw, self.now))
+    }
 }
 
 /// A log as the TSU shows it.

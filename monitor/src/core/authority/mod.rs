@@ -4,6 +4,7 @@
 //! event; what must be done comes out as actions, to be carried out in order.
 
 mod connections;
+mod crossing;
 mod events;
 mod lease;
 mod rearm;
@@ -15,12 +16,13 @@ use chronolease_core::evidence::leaf;
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::lease::{EndingCause, LeaseTerms};
 use chronolease_core::sample::Sample;
-use chronolease_core::time::{Bound, RawInstant};
+use chronolease_core::time::{Bound, RawInstant, Timestamp};
 use chronolease_core::wire::{LeaseEnded, PROTOCOL_VERSION, ProbeAnswer, RefusedWhy, ToTsu};
 
 use super::assessment::{self, Probed, Verdict};
 pub use connections::ConnId;
 use connections::Connections;
+use crossing::Crossing;
 pub use events::{Action, Context, Event, ShownLog};
 use lease::{Admission, Leases};
 use rearm::GoodRun;
@@ -64,6 +66,7 @@ pub struct Ward {
     connections: Connections,
     leases: Leases,
     run: GoodRun,
+    crossing: Crossing,
     verdict: Option<Verdict>,
     /// The latch that the last event's grant cleared, in case the grant cannot be recorded.
     cleared: Option<EndingCause>,
@@ -80,6 +83,7 @@ impl Ward {
             connections: Connections::new(rules.probe, rules.ttl),
             leases: Leases::new(foreign_until),
             run: GoodRun::needing(hold),
+            crossing: Crossing::default(),
             verdict: None,
             cleared: None,
             record,
@@ -90,6 +94,7 @@ impl Ward {
     /// Takes one event and appends what must be done to `out`.
     pub fn handle(&mut self, context: &Context, event: Event, out: &mut Vec<Action>) {
         self.expire(context, out);
+        self.cross(context, out);
         if !matches!(event, Event::PersistFailed | Event::EvidenceLost) {
             self.cleared = None;
         }
@@ -205,6 +210,11 @@ impl Ward {
             self.ended_by_tsu(context, ended, out);
         }
         let Ok(utc) = context.utc else { return };
+        if self.crossing.is_in_blackout() {
+            // What the clock shows there proves nothing about it.
+            self.verdict = None;
+            return self.run.broken();
+        }
         let probed = Probed { sent, received, sample: answer.sample };
         let verdict = assessment::assess(&probed, utc, &self.rules.limits, context.now);
         self.verdict = Some(verdict);
@@ -217,6 +227,7 @@ impl Ward {
             utc_minus_raw: utc,
             assessment: verdict.into(),
         }));
+        self.passing(context, sent, matches!(verdict, Verdict::Good(_)));
         match verdict {
             Verdict::Good(_) => self.good(context, &probed, vouched, out),
             Verdict::Bad(_) => {
@@ -228,7 +239,7 @@ impl Ward {
 
     fn good(&mut self, context: &Context, probed: &Probed, vouched: bool, out: &mut Vec<Action>) {
         self.run.good(context.now);
-        if !context.recordable || !vouched {
+        if !context.recordable || !vouched || !self.crossing.permits() {
             return;
         }
         if self.leases.live().is_none() {
@@ -250,6 +261,7 @@ impl Ward {
             clock_bound: self.rules.limits.grant_within,
             rho: self.rules.limits.rho,
             policy: self.rules.policy.clone(),
+            blackout: context.boundaries.next,
         };
         self.cleared = self.record.latch;
         self.record = Record {
@@ -326,7 +338,7 @@ impl Ward {
     fn hold_after(&self, cause: EndingCause) -> Bound {
         let asked = match cause {
             cause if cause.latches() || self.record.latch.is_some() => self.rules.hold_latched,
-            EndingCause::Restarted => Bound::ZERO,
+            EndingCause::Restarted | EndingCause::LeapSecond => Bound::ZERO,
             _ => self.rules.hold,
         };
         asked.max(self.run.hold())
@@ -343,9 +355,30 @@ impl Ward {
         self.leases.forget_expired(context.now);
     }
 
+    /// A lease ends where a blackout begins.
+    fn cross(&mut self, context: &Context, out: &mut Vec<Action>) {
+        let Some(utc) = context.utc_now() else { return };
+        self.crossing.look(&context.boundaries, utc);
+        if !self.crossing.permits() && self.leases.live().is_some() {
+            self.end(context, EndingCause::LeapSecond, out);
+        }
+    }
+
+    /// A probe that was sent at `sent` was judged: a round, on the way out of a blackout. It is full
+    /// when its own exchange, too, began after the boundary.
+    fn passing(&mut self, context: &Context, sent: RawInstant, good: bool) {
+        let (Some(utc), Some(oldest)) = (context.utc_now(), context.boundaries.oldest) else {
+            return;
+        };
+        let since_sent = utc.lo() - (context.now - sent);
+        let probed = Timestamp::from_unix_nanos(since_sent.as_nanos());
+        self.crossing.judged(utc, oldest.min(probed), good);
+    }
+
     fn check_utc(&mut self, context: &Context, out: &mut Vec<Action>) {
         let cause = match context.utc {
             Ok(_) => return,
+            Err(_) if context.boundaries.crossing => EndingCause::LeapSecond,
             Err(NoUtc::QuorumLost { .. }) => EndingCause::QuorumLost,
             Err(NoUtc::NoConsensus { .. }) => EndingCause::NoConsensus,
         };

@@ -1,9 +1,11 @@
 use super::*;
 use crate::core::assessment::Limits;
+use crate::core::leap::watch::Boundaries;
 use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce, TsuId};
 use chronolease_core::interval::Interval;
+use chronolease_core::leap::month_end::MonthEnd;
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Ppb, Span, Timestamp};
 use chronolease_core::wire::{Hello, PROTOCOL_VERSION, RefusedWhy, ToTsu};
@@ -42,6 +44,7 @@ struct Bench {
     ward: Ward,
     now_ms: i64,
     utc: Result<Interval, NoUtc>,
+    boundaries: Boundaries,
     recordable: bool,
     /// What comes with each answer of the TSU about its log.
     log: Option<ShownLog>,
@@ -59,7 +62,16 @@ impl Bench {
         let now = RawInstant::from_nanos(now_ms * MS);
         let ward = Ward::new(rules, record, now);
         let log = Some(ShownLog { tree: TreeHead::empty(), since_shown: vec![] });
-        Self { ward, now_ms, utc: Ok(utc()), recordable: true, log, nonce: 0, out: vec![] }
+        Self {
+            ward,
+            now_ms,
+            utc: Ok(utc()),
+            boundaries: Boundaries::default(),
+            recordable: true,
+            log,
+            nonce: 0,
+            out: vec![],
+        }
     }
 
     fn connected() -> Self {
@@ -81,6 +93,7 @@ impl Bench {
         let context = Context {
             now: RawInstant::from_nanos(self.now_ms * MS),
             utc: self.utc,
+            boundaries: self.boundaries,
             vouched: TreeHead::empty(),
             recordable: self.recordable,
             nonces: [nonce(self.nonce), nonce(self.nonce.wrapping_add(1))],
@@ -177,9 +190,15 @@ fn utc() -> Interval {
     Interval::new(Span::from_nanos(OFFSET - MS), Span::from_nanos(OFFSET + MS)).expect("fair")
 }
 
+/// The first end of a month after the time of these tests.
+fn end() -> MonthEnd {
+    MonthEnd::containing(Timestamp::from_unix_nanos(OFFSET))
+}
+
 const NO_CONSENSUS: NoUtc = NoUtc::NoConsensus { usable: 5, best: 3, required: 4 };
 
 mod connections;
+mod crossing;
 mod leases;
 mod property;
 mod witness;

@@ -1,11 +1,12 @@
 //! The witness: whether a batch of tokens may be released (design 5.5).
 
-use chronolease_core::confirmation::{self, Batch, Confirmation, NotConfirmed};
+use chronolease_core::confirmation::{self, Batch, Confirmation, GenTimes, NotConfirmed};
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::proof::{ProofError, verify_consistency};
+use chronolease_core::interval::Interval;
 use chronolease_core::lease::EndingCause;
-use chronolease_core::time::{Bound, Timestamp, Utc};
+use chronolease_core::time::{Bound, GenTime, Span, Timestamp, Utc};
 use chronolease_core::wire::{Confirm, ToTsu};
 
 use super::{Action, ConnId, Context, Ward};
@@ -50,6 +51,11 @@ impl Ward {
         context: &Context,
         batch: &Batch,
     ) -> Result<(Timestamp<Utc>, Bound), NotConfirmed> {
+        let utc_now = context.utc_now();
+        let meets = |utc| context.boundaries.cover(utc);
+        if utc_now.is_some_and(meets) || meets(span_of(batch.gen_times)) {
+            return Err(NotConfirmed::Blackout);
+        }
         let latched = self.record.latch.is_some();
         if latched || !self.leases.covers(batch.lease, context.now) {
             return Err(NotConfirmed::NoLease);
@@ -85,4 +91,10 @@ impl Ward {
         self.end(context, cause, out);
         false
     }
+}
+
+/// From the earliest genTime to the latest: an interval of spans since 1970.
+fn span_of(gen_times: GenTimes) -> Interval {
+    let span = |gen_time: GenTime| Span::from_millis(gen_time.as_unix_millis());
+    Interval::new(span(gen_times.min()), span(gen_times.max())).expect("GenTimes are in order")
 }

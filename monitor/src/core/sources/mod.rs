@@ -4,6 +4,7 @@
 //! a bound on UTC less RAW. Nothing is ever settled by a vote among whoever is left.
 
 pub mod backoff;
+mod boundaries;
 mod rounds;
 
 use chronolease_core::fusion::{Faults, NoUtc, Vote, fuse};
@@ -71,7 +72,8 @@ pub enum SourceState {
     /// Its interval does not meet UTC. Or its laboratory contradicts itself and each of the
     /// laboratory's servers by itself meets UTC, so that it is as suspect as the others.
     Falseticker,
-    /// Its last answer was sound, but is too old or from before a continuity break.
+    /// Its last answer was sound, but is too old, or from before a continuity break or the other
+    /// side of a boundary.
     Stale,
     /// It was never heard, or its last poll got no answer and no usable sample is left.
     Unreachable,
@@ -177,6 +179,12 @@ impl Sources {
             tracked.push(Tracked { source, group, sample: None, heard: Heard::Never });
         }
         Self { rules, groups, tracked, epoch: Epoch::default() }
+    }
+
+    /// What holds for all of them.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The sources in the configured order.

@@ -4,6 +4,7 @@ use super::super::testing::{OFFSET, TestLog, clocks, close, sample};
 use super::*;
 use crate::core::assessment::{self, Limits};
 use crate::core::authority::{ConnId, Rearm, Record, Rules, Ward, WardState};
+use crate::core::leap::watch::LeapRules;
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::sources::{self, PollResult, Source};
@@ -12,6 +13,7 @@ use chronolease_core::evidence::TreeHead;
 use chronolease_core::fusion::Faults;
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, TsuId};
 use chronolease_core::interval::Interval;
+use chronolease_core::leap::plan::Season;
 use chronolease_core::lease::EndingCause;
 use chronolease_core::time::Ppb;
 use chronolease_core::wire::{Hello, PROTOCOL_VERSION, ProbeAnswer};
@@ -66,6 +68,8 @@ impl Bench {
             clocks: clocks(),
             epoch: watch::channel(sources.epoch()).0,
             sources,
+            leap: LeapWatch::new(LeapRules { season: Season::HalfYears, bulletins: Vec::new() }),
+            leap_list: ListFile::default(),
             continuity: Continuity::default(),
             slots: vec![Slot::new(ward, log.folder().join("tsu-1.ward"), logs)],
             signer: log.signer(),

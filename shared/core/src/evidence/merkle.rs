@@ -5,6 +5,7 @@ use core::fmt;
 use sha2::{Digest, Sha256};
 
 use super::{TreeHead, TreeSize};
+use crate::id::bytes_from_hex;
 
 /// A SHA-256 hash: of a leaf, of an inner node, the root of a tree, or a digest that a leaf names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +31,12 @@ impl Hash {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// From 64 lower or upper case hexadecimal digits, or `None` when it is anything else.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        bytes_from_hex(text).map(Self)
     }
 }
 

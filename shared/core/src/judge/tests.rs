@@ -1,5 +1,6 @@
 use super::*;
 use crate::id::{ChannelBinding, TsuId};
+use crate::leap::month_end::MonthEnd;
 use crate::time::{Ppb, RawInstant, Timestamp};
 use proptest::prelude::*;
 
@@ -30,6 +31,7 @@ fn lease() -> LeaseTerms {
         clock_bound: Bound::from_millis(125),
         rho: Ppb::from_ppm(100),
         policy: "0.4.0.2023.1.1".to_owned(),
+        blackout: None,
     }
 }
 
@@ -111,6 +113,70 @@ fn gen_time_may_repeat_but_not_regress() {
     assert!(at(MS).is_ok());
     let back = at(MS - 1);
     assert!(matches!(back, Err(Refusal::GenTimeRegressed { .. })), "{back:?}");
+}
+
+fn lease_before(blackout: Blackout, by_ns: i64) -> (LeaseTerms, impl Fn(i64) -> Sample) {
+    // The lease's own sample lies that long before the first reading of the blackout.
+    let shift = blackout.from() - sample_at(by_ns).real;
+    let at = move |ns: i64| {
+        let sample = sample_at(ns);
+        Sample { real: sample.real + shift, ..sample }
+    };
+    (LeaseTerms { sample: at(0), blackout: Some(blackout), ..lease() }, at)
+}
+
+/// E0, G, rho * TTL and two brackets: how far the clock may be off under this lease.
+const BOUND_NS: i64 = 125 * MS + 5 * MS + 300_000 + 2 * MS;
+
+#[test]
+fn a_lease_ends_where_its_blackout_may_have_begun() {
+    let blackout = Blackout::around(MonthEnd::of(2026, 12).expect("a month"));
+    let (lease, at) = lease_before(blackout, 2_000 * MS);
+    let verdict = |sample: &Sample| judge(sample, ME, &lease, &LIMITS, None);
+    // 300 ns are the bracket.
+    let last = 2_000 * MS - BOUND_NS - 1 - 300;
+    assert!(verdict(&at(last)).is_ok());
+    for ns in [last + 1, 2_000 * MS, 2_999 * MS] {
+        let refusal = verdict(&at(ns)).expect_err("within the blackout");
+        assert!(matches!(refusal, Refusal::Blackout { .. }), "{refusal}");
+        assert_eq!(refusal.ends_lease(), Some(EndingCause::LeapSecond));
+    }
+    // A clock that is ahead by its own account is there earlier.
+    let mut ahead = at(last - MS);
+    ahead.real = ahead.real + Span::from_millis(2);
+    assert!(matches!(verdict(&ahead), Err(Refusal::Blackout { .. })));
+}
+
+/// A lease that lasts through the whole blackout: nothing within it, nothing after it, whether the
+/// clock leaps with UTC or not; and a leap is not taken for a step.
+#[test]
+fn a_lease_does_not_survive_its_blackout() {
+    let blackout = Blackout::around(MonthEnd::of(2026, 12).expect("a month"));
+    let (short, at) = lease_before(blackout, 1_000 * MS);
+    let lease = LeaseTerms { ttl: Bound::from_millis(60_000), ..short };
+    for leap_ms in [-1_000, 0, 1_000] {
+        for ms in 1_000..20_000 {
+            let mut sample = at(ms * MS);
+            if ms >= 3_000 {
+                sample.real = sample.real + Span::from_millis(leap_ms);
+            }
+            let refusal = judge(&sample, ME, &lease, &LIMITS, None).expect_err("after its end");
+            assert!(matches!(refusal, Refusal::Blackout { .. }), "{ms} ms, {leap_ms}: {refusal}");
+        }
+    }
+    // The negative control: without the blackout the same samples pass.
+    let blind = LeaseTerms { blackout: None, ..lease };
+    assert!(judge(&at(3_000 * MS), ME, &blind, &LIMITS, None).is_ok());
+}
+
+#[test]
+fn a_step_to_after_the_blackout_is_still_a_step() {
+    let blackout = Blackout::around(MonthEnd::of(2026, 12).expect("a month"));
+    let (lease, at) = lease_before(blackout, 3_600_000 * MS);
+    let mut sample = at(500 * MS);
+    sample.real = sample.real + Span::from_millis(7_200_000);
+    let refusal = judge(&sample, ME, &lease, &LIMITS, None).expect_err("stepped");
+    assert_eq!(refusal.ends_lease(), Some(EndingCause::Step), "{refusal}");
 }
 
 proptest! {

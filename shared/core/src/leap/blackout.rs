@@ -25,6 +25,13 @@ impl Blackout {
         Self { end }
     }
 
+    /// The blackout from one reading to the other, if that is one.
+    #[must_use]
+    pub fn between(from: Timestamp<Utc>, until: Timestamp<Utc>) -> Option<Self> {
+        let blackout = Self::around(MonthEnd::at(from + Self::MARGIN.as_span())?);
+        (blackout.from() == from && blackout.until() == until).then_some(blackout)
+    }
+
     /// The month's end that it surrounds.
     #[must_use]
     pub const fn end(self) -> MonthEnd {

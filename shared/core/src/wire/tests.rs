@@ -2,6 +2,8 @@ use super::*;
 use crate::confirmation::GenTimes;
 use crate::evidence::TreeSize;
 use crate::id::ChannelBinding;
+use crate::leap::blackout::Blackout;
+use crate::leap::month_end::MonthEnd;
 use crate::time::{Bound, GenTime, Ppb, RawInstant, Span, Timestamp};
 use proptest::prelude::*;
 
@@ -119,9 +121,15 @@ fn to_tsu() -> impl Strategy<Value = ToTsu> {
     ]
 }
 
+fn blackout() -> impl Strategy<Value = Option<Blackout>> {
+    let end = (1_700i32..2_200, 1u8..=12).prop_map(|(year, month)| MonthEnd::of(year, month));
+    prop::option::of(end.prop_map(|end| Blackout::around(end.expect("a month"))))
+}
+
 fn terms() -> impl Strategy<Value = LeaseTerms> {
-    (any::<([u8; 16], u64, [u8; 32])>(), sample(), any::<(u64, u64, u32, String)>()).prop_map(
-        |((incarnation, n, channel), sample, (ttl, bound, rho, policy))| LeaseTerms {
+    let fields = any::<(u64, u64, u32, String)>();
+    (any::<([u8; 16], u64, [u8; 32])>(), sample(), fields, blackout()).prop_map(
+        |((incarnation, n, channel), sample, (ttl, bound, rho, policy), blackout)| LeaseTerms {
             tsu: tsu(),
             incarnation: Incarnation::from_bytes(incarnation),
             sequence: LeaseSeq::new(n),
@@ -131,6 +139,7 @@ fn terms() -> impl Strategy<Value = LeaseTerms> {
             clock_bound: Bound::from_nanos(bound),
             rho: Ppb::from_ppb(rho),
             policy,
+            blackout,
         },
     )
 }
@@ -199,9 +208,8 @@ fn the_documented_bytes_are_what_is_sent() {
     assert_eq!(hello[48..56], [0x30, 0x26, 2, 2, 1, 0x2c, 4, 0x20]);
 }
 
-#[test]
-fn a_lease_opens_only_with_its_signature() {
-    let terms_der = encode_terms(&LeaseTerms {
+fn example_terms() -> LeaseTerms {
+    LeaseTerms {
         tsu: tsu(),
         incarnation: Incarnation::from_bytes([1; 16]),
         sequence: LeaseSeq::new(1),
@@ -217,7 +225,27 @@ fn a_lease_opens_only_with_its_signature() {
         clock_bound: Bound::from_millis(125),
         rho: Ppb::from_ppm(100),
         policy: "1.2.3".to_owned(),
-    });
+        blackout: MonthEnd::of(2026, 12).map(Blackout::around),
+    }
+}
+
+/// The two readings in the terms say one thing: what is no blackout is refused.
+#[test]
+fn a_blackout_is_a_window_around_the_end_of_a_month() {
+    let terms = example_terms();
+    let der = encode_terms(&terms);
+    assert_eq!(decode_terms(&der), Ok(terms));
+    // The last byte of either reading, which are the last two integers.
+    for at in [der.len() - 1, der.len() - 11] {
+        let mut other = der.clone();
+        other[at] ^= 1;
+        assert_eq!(decode_terms(&other), Err(WireError::Range("blackout")));
+    }
+}
+
+#[test]
+fn a_lease_opens_only_with_its_signature() {
+    let terms_der = encode_terms(&example_terms());
     let lease = SignedLease { terms_der, signature: vec![9] };
     let signed_bytes = SignedLease::message(&lease.terms_der);
     assert!(lease.open(|message, signature| message == signed_bytes && signature == [9]).is_ok());

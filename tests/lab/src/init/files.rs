@@ -29,7 +29,7 @@ pub(super) fn prepare(layout: &Layout) -> Result<(), InitError> {
     for tree in [layout.pki(), layout.state(), layout.logs()] {
         absent_is_fine(fs::remove_dir_all(&tree)).map_err(at(&tree))?;
     }
-    for file in [layout.tsu_toml(), layout.monitor_toml()] {
+    for file in [layout.tsu_toml(), layout.monitor_toml(), layout.leap_list()] {
         absent_is_fine(fs::remove_file(&file)).map_err(at(&file))?;
     }
     Ok(())

@@ -87,6 +87,7 @@ pub fn init(dir: &Path, ports: Ports, accuracy: Accuracy) -> Result<Layout, Init
     let pins = pki::write(&layout, clocks.real())?;
     files::write_public(&layout.tsu_toml(), &profile::tsu_toml(ports, accuracy, &pins))?;
     files::write_public(&layout.monitor_toml(), &profile::monitor_toml(ports, accuracy, &pins))?;
+    files::write_public(&layout.leap_list(), &profile::leap_list(clocks.real()))?;
     files::create_private_dir(&layout.state())?;
     files::create_private_dir(&layout.monitor_state())?;
     files::write_secret(&layout.ward_record(), NEW_WARD)?;

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use chronolease_core::evidence::note::KeyName;
+use chronolease_core::leap::list::{history, write_list};
+use chronolease_core::leap::month_end::MonthEnd;
+use chronolease_core::time::{Timestamp, Utc};
 use chronolease_net::recorder::EvidenceConfig;
 
 use super::accuracy::Accuracy;
@@ -54,6 +57,12 @@ listen = "{listen}"
         ));
     }
     text
+}
+
+/// The real leap seconds, in a list that is good for the rest of the century.
+pub(super) fn leap_list(now: Timestamp<Utc>) -> String {
+    let expires = MonthEnd::of(2099, 12).map_or(now, MonthEnd::instant);
+    write_list(now, expires, &history())
 }
 
 /// Box A.
@@ -135,6 +144,11 @@ pub(super) fn monitor_toml(ports: Ports, accuracy: Accuracy, pins: &Pins) -> Str
     text.push_str(&monitor_sources(ports));
     text.push_str(&format!(
         r#"
+# Leap seconds: the real ones, and a list that does not expire.
+[leap_seconds]
+file = "leap-seconds.list"
+months = "half-year"
+
 # The limits of a lease. They must agree with the TSU's.
 [lease]
 accuracy = "{accuracy}"

@@ -38,6 +38,7 @@ pub(crate) fn lease(sequence: u64, sample: Sample) -> LeaseTerms {
         clock_bound: Bound::from_millis(125),
         rho: Ppb::from_ppm(100),
         policy: terms().policy,
+        blackout: None,
     }
 }
 

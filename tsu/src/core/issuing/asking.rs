@@ -156,7 +156,8 @@ impl Issuer {
             | NotConfirmed::NoUtc
             | NotConfirmed::Wide
             | NotConfirmed::TooLate
-            | NotConfirmed::NoRecord => reject(asked.tokens, NO_TIME, out),
+            | NotConfirmed::NoRecord
+            | NotConfirmed::Blackout => reject(asked.tokens, NO_TIME, out),
         }
     }
 

@@ -6,6 +6,7 @@ use chronolease_core::evidence::merkle::{Hash, leaf_hash};
 use chronolease_core::evidence::proof::{MemoryNodes, prove_consistency, root};
 use chronolease_core::evidence::{TreeHead, TreeSize};
 use chronolease_core::id::BatchSeq;
+use chronolease_core::leap::blackout::Blackout;
 use chronolease_core::time::GenTime;
 use chronolease_core::wire::Confirm;
 
@@ -115,6 +116,28 @@ fn a_batch_needs_utc_known_now_and_well_enough() {
     bench.utc = Err(NoUtc::QuorumLost { usable: 1, required: 3 });
     // Whatever comes first, the batch or the news: it is not confirmed.
     assert_eq!(bench.refuses(2, 1, 0), NotConfirmed::NoUtc);
+}
+
+/// Neither an instant of the reading nor a genTime may lie in it, each by itself.
+#[test]
+fn a_batch_that_touches_the_blackout_is_not_confirmed() {
+    let from_ms = Blackout::around(end()).from().as_unix_nanos() / MS - OFFSET / MS;
+    let half_width = i64::try_from(utc().half_width().as_nanos() / 1_000_000).expect("small");
+    for (now_ms, error_ms, expected) in [
+        (from_ms - half_width - 1, 0, Ok(())),
+        (from_ms - half_width, 0, Err(Some(NotConfirmed::Blackout))),
+        (from_ms - 100, 99, Ok(())),
+        (from_ms - 100, 100, Err(Some(NotConfirmed::Blackout))),
+    ] {
+        let mut bench = Bench::new(Rearm::Automatic, Record::default());
+        bench.now_ms = from_ms - 7_000;
+        bench.boundaries.next = Some(Blackout::around(end()));
+        bench.connect(1, A);
+        bench.probes(5, 0);
+        bench.now_ms = now_ms;
+        bench.asks(bench.batch(1, 1, error_ms));
+        assert_eq!(bench.confirmed(), expected, "{now_ms}, {error_ms}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::evidence::merkle::Hash;
 use crate::time::{Timestamp, Utc};
 
 pub use error::{Directive, ListError};
-pub use write::write_list;
+pub use write::{history, write_list};
 
 /// The largest list in bytes; the real one has about 5,000.
 pub const BYTES_MAX: usize = 65_536;

@@ -5,6 +5,12 @@ use super::*;
 use crate::time::Span;
 
 const CURRENT: &[u8] = include_bytes!("fixtures/current.list");
+#[test]
+fn the_history_is_that_of_the_published_list() {
+    let list = LeapList::parse(CURRENT, None).expect("the published list");
+    assert_eq!(history(), list.entries());
+}
+
 const EXPIRED: &[u8] = include_bytes!("fixtures/expired-2026-06-28.list");
 
 fn end(year: i32, month: u8) -> MonthEnd {

@@ -4,6 +4,7 @@ use core::fmt::Write;
 
 use sha1::{Digest, Sha1};
 
+use super::super::month_end::MonthEnd;
 use super::Entry;
 use super::read::UNIX_EPOCH_NTP_S;
 use crate::time::{Timestamp, Utc};
@@ -31,6 +32,51 @@ pub fn write_list(updated: Timestamp<Utc>, expires: Timestamp<Utc>, entries: &[E
     text.push('\n');
     text
 }
+
+/// Every value of TAI - UTC from 1972 to 2017: what lists of the lab and of tests begin with.
+///
+/// # Panics
+/// Never: the months are months.
+#[must_use]
+pub fn history() -> Vec<Entry> {
+    let entry = |(before, &(year, month)): (i32, &(i32, u8))| Entry {
+        from: MonthEnd::of(year, month).expect("a month"),
+        tai_minus_utc_s: 10 + before,
+    };
+    (0..).zip(&HISTORY).map(entry).collect()
+}
+
+/// The months at whose ends TAI - UTC became 10 s, 11 s, ... 37 s.
+const HISTORY: [(i32, u8); 28] = [
+    (1971, 12),
+    (1972, 6),
+    (1972, 12),
+    (1973, 12),
+    (1974, 12),
+    (1975, 12),
+    (1976, 12),
+    (1977, 12),
+    (1978, 12),
+    (1979, 12),
+    (1981, 6),
+    (1982, 6),
+    (1983, 6),
+    (1985, 6),
+    (1987, 12),
+    (1989, 12),
+    (1990, 12),
+    (1992, 6),
+    (1993, 6),
+    (1994, 6),
+    (1995, 12),
+    (1997, 6),
+    (1998, 12),
+    (2005, 12),
+    (2008, 12),
+    (2012, 6),
+    (2015, 6),
+    (2016, 12),
+];
 
 fn ntp_s(at: Timestamp<Utc>) -> u64 {
     let unix_s = at.as_unix_nanos().div_euclid(1_000_000_000);

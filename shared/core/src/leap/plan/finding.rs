@@ -17,6 +17,20 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Warning, Self::Critical];
+
+    /// A name for metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// How the list stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListStatus {
@@ -54,6 +68,17 @@ impl ListStatus {
             Self::ExpiresSoon { expires }
         } else {
             Self::Good { expires }
+        }
+    }
+
+    /// When it expires or expired, if there is one.
+    #[must_use]
+    pub const fn expires(self) -> Option<Timestamp<Utc>> {
+        match self {
+            Self::Missing => None,
+            Self::Good { expires } | Self::ExpiresSoon { expires } | Self::Expired { expires } => {
+                Some(expires)
+            }
         }
     }
 

@@ -4,12 +4,13 @@ use rasn::prelude::*;
 
 use super::{Bytes16, Bytes32, Sample, tsu_id};
 use crate::id::{self, ChannelBinding, LeaseSeq};
+use crate::leap::blackout;
 use crate::lease;
-use crate::time::{Bound, Ppb};
+use crate::time::{Bound, Ppb, Timestamp};
 use crate::wire::WireError;
 
 /// `LeaseTerms ::= SEQUENCE { version, tsu, incarnation, sequence, channel, sample, ttl,
-/// clockBound, rho, policy }`, times in nanoseconds, rho in parts per billion.
+/// clockBound, rho, policy, blackout [0] OPTIONAL }`, times in nanoseconds, rho in parts per billion.
 #[derive(AsnType, Encode, Decode)]
 pub(in crate::wire) struct LeaseTerms {
     version: u8,
@@ -22,6 +23,31 @@ pub(in crate::wire) struct LeaseTerms {
     clock_bound: u64,
     rho: u32,
     policy: Utf8String,
+    #[rasn(tag(0))]
+    blackout: Option<Blackout>,
+}
+
+/// `Blackout ::= SEQUENCE { from, until }`: UTC in nanoseconds since 1970, both included. Another
+/// window than that around the end of a month is none.
+#[derive(AsnType, Encode, Decode)]
+struct Blackout {
+    from: i64,
+    until: i64,
+}
+
+impl From<blackout::Blackout> for Blackout {
+    fn from(it: blackout::Blackout) -> Self {
+        Self { from: it.from().as_unix_nanos(), until: it.until().as_unix_nanos() }
+    }
+}
+
+impl TryFrom<Blackout> for blackout::Blackout {
+    type Error = WireError;
+    fn try_from(it: Blackout) -> Result<Self, WireError> {
+        let (from, until) = (it.from, it.until);
+        Self::between(Timestamp::from_unix_nanos(from), Timestamp::from_unix_nanos(until))
+            .ok_or(WireError::Range("blackout"))
+    }
 }
 
 const TERMS_VERSION: u8 = 1;
@@ -39,6 +65,7 @@ impl From<&lease::LeaseTerms> for LeaseTerms {
             clock_bound: terms.clock_bound.as_nanos(),
             rho: terms.rho.as_ppb(),
             policy: terms.policy.clone(),
+            blackout: terms.blackout.map(Blackout::from),
         }
     }
 }
@@ -59,6 +86,7 @@ impl TryFrom<LeaseTerms> for lease::LeaseTerms {
             clock_bound: Bound::from_nanos(terms.clock_bound),
             rho: Ppb::from_ppb(terms.rho),
             policy: terms.policy,
+            blackout: terms.blackout.map(TryInto::try_into).transpose()?,
         })
     }
 }

@@ -39,6 +39,7 @@ fn terms() -> Vec<u8> {
         clock_bound: Bound::from_millis(2),
         rho: Ppb::from_ppm(100),
         policy: "1.3.6.1.4.1.99999.1".to_owned(),
+        blackout: None,
     })
 }
 
