@@ -144,6 +144,9 @@ fn openssl_verifies_a_token() {
         ("-sha256", &["-cert"][..], &[][..]),
         ("-sha384", &["-cert", "-no_nonce"], &[]),
         ("-sha512", &[], &["-untrusted", "untrusted.pem"]),
+        ("-sha3-256", &["-cert"], &[]),
+        ("-sha3-384", &["-cert"], &[]),
+        ("-sha3-512", &["-cert"], &[]),
     ] {
         let query = [&["ts", "-query", "-data", "data", hash], extra].concat();
         let query = scratch.openssl(&query);
