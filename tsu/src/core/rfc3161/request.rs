@@ -5,6 +5,7 @@ use num_bigint::BigInt;
 use rasn::prelude::*;
 use rasn_cms::tsp::MessageImprint;
 use rasn_pkix::Extensions;
+use sha2::{Digest, Sha256};
 
 use super::der;
 use super::response::{FailInfo, Rejection};
@@ -33,6 +34,7 @@ struct TimeStampReq {
 pub struct Request {
     imprint: MessageImprint,
     hash: Imprint,
+    fingerprint: [u8; 32],
     policy: ObjectIdentifier,
     nonce: Option<Integer>,
     cert_req: bool,
@@ -49,6 +51,12 @@ impl Request {
     #[must_use]
     pub const fn hash(&self) -> &Imprint {
         &self.hash
+    }
+
+    /// SHA-256 over the request as it came: what a token says of its request follows from it.
+    #[must_use]
+    pub const fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
     }
 
     /// The digest that the imprint carries: 32, 48 or 64 octets.
@@ -154,6 +162,7 @@ pub fn parse(body: &[u8], policy: &RequestPolicy) -> Result<Request, Rejection> 
     Ok(Request {
         imprint: req.message_imprint,
         hash,
+        fingerprint: Sha256::digest(body).into(),
         policy,
         nonce: req.nonce,
         cert_req: req.cert_req.unwrap_or(false),

@@ -158,6 +158,12 @@ pub(crate) fn request(cert_req: bool) -> Request {
     parse(&body, &policy()).expect("a good request")
 }
 
+/// A good request with this nonce, in DER.
+pub(crate) fn request_with_nonce(nonce: &[u8]) -> Request {
+    let body = request_der(&[VERSION, &imprint(1, 32), nonce]);
+    parse(&body, &policy()).expect("a good request")
+}
+
 /// A folder of its own that vanishes in the end.
 pub(crate) struct Scratch(PathBuf);
 
