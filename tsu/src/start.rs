@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, SelfCheck};
 use crate::core::holder::{Mode, Terms};
 use crate::core::issuing::Issuer;
 use crate::core::rfc3161::{TokenBuilder, TsuCertificate};
@@ -32,7 +32,7 @@ use crate::io::http::Endpoint;
 use crate::io::issuing::{self, Driver};
 use crate::io::link::{self, Link, Logs};
 use crate::io::metrics::TsuMetrics;
-use crate::io::signer::{FileSigner, Signer, SignerPool, load_certificates};
+use crate::io::signer::{FileSigner, Sampled, Signer, SignerPool, load_certificates, verify_chain};
 
 /// The loop counts as stalled when it has not come round for this long.
 const STALL_LIMIT: Bound = Bound::from_millis(5_000);
@@ -80,7 +80,10 @@ impl Tsu {
         for file in &config.signer.chain_files {
             chain.extend(load_certificates(file).map_err(DaemonError::config)?);
         }
-        let builder = TokenBuilder::new(certificate, &chain, config.budget.accuracy)
+        let root = load_one(&config.signer.root_file)?;
+        verify_chain(&certificate, &chain, &root, clocks.real())
+            .map_err(|e| in_file(&config, e))?;
+        let builder = TokenBuilder::new(certificate, &chain, config.token_profile())
             .map_err(|e| in_file(&config, e))?;
         let identity = Identity::load(&config.link.certificate_file, &config.link.key_file)
             .map_err(DaemonError::config)?;
@@ -91,7 +94,10 @@ impl Tsu {
         let evidence_signer =
             EvidenceSigner::load(&config.evidence.key_file).map_err(DaemonError::config)?;
         let evidence_signer = Arc::new(evidence_signer);
-        let signer: Arc<dyn Signer> = Arc::new(signer);
+        let signer: Arc<dyn Signer> = match config.token.self_check {
+            SelfCheck::Every => Arc::new(signer),
+            SelfCheck::Sampled(one_in) => Arc::new(Sampled::new(Arc::new(signer), one_in)),
+        };
         Ok(Self { config, builder, signer, tls, evidence_key, evidence_signer, clocks, is_virtual })
     }
 
@@ -120,7 +126,7 @@ impl Tsu {
         let (finished, finished_in) = mpsc::channel(lanes);
         let endpoint = Endpoint {
             requests,
-            policy: Arc::new(self.config.request_policy.clone()),
+            policy: Arc::new(self.config.token.request_policy.clone()),
             request_bytes_max: self.config.http.request_bytes_max,
             metrics: metrics.clone(),
         };
@@ -188,7 +194,7 @@ impl Tsu {
             tsu: self.config.tsu.clone(),
             incarnation,
             boot_id: self.clocks.boot_id(),
-            policy: self.config.policy.clone(),
+            policy: self.config.token.policy.clone(),
             accuracy: self.config.budget.accuracy,
             limits: Limits { guard: self.config.budget.guard, bracket: self.config.budget.bracket },
             rho: self.config.budget.rho,
@@ -231,7 +237,9 @@ impl Tsu {
     fn announce(&self) {
         let certificate = self.builder.certificate();
         info!(tsu = %self.config.tsu, version = build::LONG_VERSION, mode = self.config.mode.label(),
-            signer = self.signer.describe(), accuracy = %self.config.budget.accuracy,
+            signer = self.signer.describe(), suite = certificate.suite().name(),
+            self_check = ?self.config.token.self_check, qualified = self.config.token.qualified,
+            accuracy = %self.config.budget.accuracy,
             http = %self.config.http.listen, "starting without a lease");
         warn!(
             "this build has no clock reader (timerfd, adjtimex) and no leap-second blackout yet, and \
@@ -277,16 +285,23 @@ fn in_file(config: &Config, error: impl std::fmt::Display) -> DaemonError {
 
 fn load_certificate(config: &Config) -> Result<TsuCertificate, DaemonError> {
     let path: &Path = &config.signer.certificate_file;
-    let certificates = load_certificates(path).map_err(DaemonError::config)?;
-    let [der] = &certificates[..] else {
-        let count = certificates.len();
-        return Err(in_file(config, format!("holds {count} certificates, exactly one is needed")));
-    };
-    TsuCertificate::check(der).map_err(|problems| {
+    TsuCertificate::check(&load_one(path)?, &config.signer.terms).map_err(|problems| {
         let all: Vec<String> =
             problems.iter().map(|p| format!("{}: {p}", path.display())).collect();
         DaemonError::config(all.join("\n"))
     })
+}
+
+fn load_one(path: &Path) -> Result<Vec<u8>, DaemonError> {
+    let mut certificates = load_certificates(path).map_err(DaemonError::config)?;
+    match (certificates.pop(), certificates.len()) {
+        (Some(der), 0) => Ok(der),
+        (_, others) => Err(DaemonError::config(format!(
+            "{}: holds {} certificates, exactly one is needed",
+            path.display(),
+            others + 1
+        ))),
+    }
 }
 
 async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, DaemonError> {
