@@ -32,6 +32,8 @@ pub struct Config {
     pub allow_unwitnessed_vm: bool,
     /// The endpoint for clients.
     pub http: Http,
+    /// The same over TLS, if there is one.
+    pub https: Option<Https>,
     /// What tokens say.
     pub token: Token,
     /// The figures of a lease.
@@ -59,6 +61,17 @@ pub struct Http {
     pub request_bytes_max: usize,
     /// The most connections at a time.
     pub connections_max: usize,
+}
+
+/// The endpoint for clients over TLS.
+#[derive(Clone, Debug)]
+pub struct Https {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The server's certificate and its chain, in PEM.
+    pub certificate_file: PathBuf,
+    /// Its key in PEM.
+    pub key_file: PathBuf,
 }
 
 /// The link to the monitor.
@@ -112,6 +125,7 @@ impl Config {
         let allow_unwitnessed_vm = tsu.bool_or("allow_unwitnessed_vm", false);
 
         let http = Http::read(&root.section("http"));
+        let https = root.optional("https", |root, key| Https::read(&root.section(key)));
         let token = Token::read(&root.section("token"));
         let lease = root.section("lease");
         let budget = profile::budget(&lease);
@@ -123,6 +137,10 @@ impl Config {
             None => None,
         };
         let qualified = token.as_ref().is_some_and(|token| token.qualified);
+        if qualified && !root.has("https") {
+            let message = "a qualified TSU is asked over HTTPS too (CIR (EU) 2025/1929)";
+            root.error("https", message);
+        }
         let signer = Signer::read(&root.section("signer"), qualified);
         let link = Link::read(&root.section("link"));
         let evidence = EvidenceConfig::read(&root.section("evidence"));
@@ -134,6 +152,7 @@ impl Config {
             mode: mode?,
             allow_unwitnessed_vm: allow_unwitnessed_vm?,
             http: http?,
+            https: https?,
             token: token?,
             budget: budget?,
             signer: signer?,
@@ -156,6 +175,15 @@ impl Http {
             request_bytes_max: usize::try_from(request_bytes_max?).ok()?,
             connections_max: usize::try_from(connections_max?).ok()?,
         })
+    }
+}
+
+impl Https {
+    fn read(section: &Section<'_>) -> Option<Self> {
+        let listen = section.socket_addr("listen");
+        let certificate_file = section.existing_file("certificate_file");
+        let key_file = section.existing_file("key_file");
+        Some(Self { listen: listen?, certificate_file: certificate_file?, key_file: key_file? })
     }
 }
 

@@ -28,7 +28,7 @@ use crate::config::{Config, SelfCheck};
 use crate::core::holder::{Mode, Terms};
 use crate::core::issuing::Issuer;
 use crate::core::rfc3161::{TokenBuilder, TsuCertificate};
-use crate::io::http::Endpoint;
+use crate::io::http::{self, Door, Endpoint, Facts, Pages};
 use crate::io::issuing::{self, Driver};
 use crate::io::link::{self, Link, Logs};
 use crate::io::metrics::TsuMetrics;
@@ -49,6 +49,8 @@ pub struct Tsu {
     config: Config,
     builder: TokenBuilder,
     signer: Arc<dyn Signer>,
+    pages: Arc<Pages>,
+    https: Option<Arc<rustls::ServerConfig>>,
     tls: Arc<ClientConfig>,
     evidence_key: EvidenceVerifier,
     evidence_signer: Arc<EvidenceSigner>,
@@ -85,6 +87,16 @@ impl Tsu {
             .map_err(|e| in_file(&config, e))?;
         let builder = TokenBuilder::new(certificate, &chain, config.token_profile())
             .map_err(|e| in_file(&config, e))?;
+        let pages = Arc::new(Pages::new(&Facts {
+            tsu: config.tsu.as_str(),
+            mode: config.mode.label(),
+            policy: &config.token.request_policy,
+            builder: &builder,
+            chain: &chain,
+        }));
+        let https = config.https.as_ref();
+        let https = https.map(|of| http::tls_config(&of.certificate_file, &of.key_file));
+        let https = https.transpose().map_err(DaemonError::config)?;
         let identity = Identity::load(&config.link.certificate_file, &config.link.key_file)
             .map_err(DaemonError::config)?;
         let tls = tls::client_config(&identity, &config.link.monitor_pins)
@@ -98,7 +110,18 @@ impl Tsu {
             SelfCheck::Every => Arc::new(signer),
             SelfCheck::Sampled(one_in) => Arc::new(Sampled::new(Arc::new(signer), one_in)),
         };
-        Ok(Self { config, builder, signer, tls, evidence_key, evidence_signer, clocks, is_virtual })
+        Ok(Self {
+            config,
+            builder,
+            signer,
+            pages,
+            https,
+            tls,
+            evidence_key,
+            evidence_signer,
+            clocks,
+            is_virtual,
+        })
     }
 
     /// Runs until SIGINT or SIGTERM.
@@ -107,7 +130,7 @@ impl Tsu {
     /// [`DaemonError`] when a port is taken or a task ends on its own.
     pub async fn run(self) -> Result<(), DaemonError> {
         let stop = shutdown::on_signal().map_err(DaemonError::failed)?;
-        let listener = bind(self.config.http.listen).await?;
+        let doors = self.doors().await?;
         let observer = Observer::bind(self.config.metrics).await.map_err(|e| {
             DaemonError::failed(format!("metrics.listen {}: {e}", self.config.metrics))
         })?;
@@ -128,6 +151,7 @@ impl Tsu {
             requests,
             policy: Arc::new(self.config.token.request_policy.clone()),
             request_bytes_max: self.config.http.request_bytes_max,
+            pages: Arc::clone(&self.pages),
             metrics: metrics.clone(),
         };
         let evidence = self.record_start(me.incarnation)?;
@@ -154,7 +178,7 @@ impl Tsu {
         tokio::spawn(observer.run(metrics.registry(), health, drained.clone()));
         let mut pipeline = tokio::spawn(driver.run(drained.clone()));
         let connections_max = self.config.http.connections_max;
-        let serving = endpoint.serve(listener, connections_max, stop);
+        let serving = endpoint.serve(doors, connections_max, stop);
         tokio::select! {
             () = serving => {}
             _ = &mut pipeline => return Err(DaemonError::failed("the issuing pipeline ended")),
@@ -165,6 +189,16 @@ impl Tsu {
         tokio::task::block_in_place(|| evidence.close(&now)).map_err(DaemonError::failed)?;
         info!("stopped");
         Ok(())
+    }
+
+    async fn doors(&self) -> Result<Vec<Door>, DaemonError> {
+        let plain = bind("http.listen", self.config.http.listen).await?;
+        let mut doors = vec![Door { listener: plain, tls: None }];
+        if let (Some(of), Some(tls)) = (&self.config.https, &self.https) {
+            let listener = bind("https.listen", of.listen).await?;
+            doors.push(Door { listener, tls: Some(Arc::clone(tls)) });
+        }
+        Ok(doors)
     }
 
     /// Opens the evidence log and puts this start on record.
@@ -304,8 +338,8 @@ fn load_one(path: &Path) -> Result<Vec<u8>, DaemonError> {
     }
 }
 
-async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, DaemonError> {
+async fn bind(key: &str, address: std::net::SocketAddr) -> Result<TcpListener, DaemonError> {
     TcpListener::bind(address)
         .await
-        .map_err(|e| DaemonError::failed(format!("http.listen {address}: {e}")))
+        .map_err(|e| DaemonError::failed(format!("{key} {address}: {e}")))
 }

@@ -230,7 +230,12 @@ fn all_mistakes_are_told_at_once() {
 #[test]
 fn a_qualified_tsu_has_no_key_in_a_file_and_checks_every_signature() {
     let qualified = ("qualified = false", "qualified = true");
-    refused(&[qualified], "signer.kind", "TIS-7.6.2-03");
+    let told = mistakes(&[qualified]);
+    for (key, part) in [("signer.kind", "TIS-7.6.2-03"), ("https", "2025/1929")] {
+        let found = told.iter().any(|(at, message)| at == key && message.contains(part));
+        assert!(found, "{key}: {told:?}");
+    }
+    assert_eq!(told.len(), 2, "{told:?}");
     let sampled = ("self_check = \"every\"", "self_check = \"sampled\"");
     let config = Scratch::with_files().load(&example(&[sampled])).expect("not qualified");
     let one_in = std::num::NonZeroU64::new(100).expect("not zero");

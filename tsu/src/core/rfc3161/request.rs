@@ -104,6 +104,12 @@ impl RequestPolicy {
         &self.default_policy
     }
 
+    /// The further policies that a request may name.
+    #[must_use]
+    pub fn accepted(&self) -> &[ObjectIdentifier] {
+        &self.accepted
+    }
+
     fn choose(&self, asked: Option<ObjectIdentifier>) -> Option<ObjectIdentifier> {
         match asked {
             None => Some(self.default_policy.clone()),

@@ -143,6 +143,12 @@ impl TokenBuilder {
         &self.certificate
     }
 
+    /// What the tokens are like.
+    #[must_use]
+    pub const fn profile(&self) -> &TokenProfile {
+        &self.profile
+    }
+
     /// SHA-256 over the TSTInfo that [`TokenBuilder::build`] will put into the token.
     ///
     /// # Errors

@@ -84,8 +84,9 @@ mod tests {
     fn an_expired_ca_proves_nothing() {
         // A CA of rcgen is valid from 1975 to the end of 4095.
         let pki = Pki::new();
-        let check =
-            |now| verify_chain(&pki.certificate(), std::slice::from_ref(&pki.ca_der), &pki.root_der, now);
+        let check = |now| {
+            verify_chain(&pki.certificate(), std::slice::from_ref(&pki.ca_der), &pki.root_der, now)
+        };
         assert!(check(at(1_700_000_000)).is_ok());
         assert!(matches!(check(at(0)), Err(ChainError::Broken(_))));
     }
