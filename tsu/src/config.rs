@@ -1,5 +1,7 @@
 //! The configuration of the TSU: one TOML file; see `docs/configuration.md`.
 
+mod token;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +14,9 @@ use chronolease_net::profile;
 use chronolease_net::recorder::{self, EvidenceConfig};
 
 use crate::core::holder::Mode;
-use crate::core::rfc3161::{RequestPolicy, parse_oid};
+use crate::core::rfc3161::TokenProfile;
+
+pub use token::{SelfCheck, Signer, Token};
 
 /// What environment variables start with: `CHRONOLEASE_TSU_HTTP__LISTEN` is `http.listen`.
 pub const ENV_PREFIX: &str = "CHRONOLEASE_TSU_";
@@ -28,10 +32,10 @@ pub struct Config {
     pub allow_unwitnessed_vm: bool,
     /// The endpoint for clients.
     pub http: Http,
-    /// The policy in dotted notation.
-    pub policy: String,
-    /// The policies that requests may name.
-    pub request_policy: RequestPolicy,
+    /// The same over TLS, if there is one.
+    pub https: Option<Https>,
+    /// What tokens say.
+    pub token: Token,
     /// The figures of a lease.
     pub budget: Budget,
     /// The key that signs tokens.
@@ -59,17 +63,15 @@ pub struct Http {
     pub connections_max: usize,
 }
 
-/// The key that signs tokens.
+/// The endpoint for clients over TLS.
 #[derive(Clone, Debug)]
-pub struct Signer {
-    /// A P-256 key, PKCS#8 in PEM.
-    pub key_file: PathBuf,
-    /// Its certificate in PEM.
+pub struct Https {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The server's certificate and its chain, in PEM.
     pub certificate_file: PathBuf,
-    /// The issuing CAs between the certificate and the root, in PEM.
-    pub chain_files: Vec<PathBuf>,
-    /// How many batches are signed at a time.
-    pub slots: usize,
+    /// Its key in PEM.
+    pub key_file: PathBuf,
 }
 
 /// The link to the monitor.
@@ -96,11 +98,6 @@ enum Kind {
     Witnessed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SignerKind {
-    File,
-}
-
 impl Config {
     /// Reads the file with its layers.
     ///
@@ -113,6 +110,13 @@ impl Config {
         Ok((config, document))
     }
 
+    /// What the tokens are like.
+    #[must_use]
+    pub const fn token_profile(&self) -> TokenProfile {
+        let Token { qualified, carries, .. } = self.token;
+        TokenProfile { accuracy: self.budget.accuracy, qualified, carries }
+    }
+
     fn read(root: &Section<'_>) -> Option<Self> {
         let tsu = root.section("tsu");
         let id = tsu.parsed("id", "a TSU id of a-z, 0-9, \"-\", \"_\" and \".\"", TsuId::new);
@@ -121,15 +125,8 @@ impl Config {
         let allow_unwitnessed_vm = tsu.bool_or("allow_unwitnessed_vm", false);
 
         let http = Http::read(&root.section("http"));
-        let token = root.section("token");
-        let policy = token.parsed("policy", "an object identifier such as \"1.2.3\"", |text| {
-            parse_oid(text).map(|oid| (text.to_owned(), oid))
-        });
-        let accepted = if token.has("accepted_policies") {
-            token.parsed_list("accepted_policies", "an object identifier", parse_oid)
-        } else {
-            Some(Vec::new())
-        };
+        let https = root.optional("https", |root, key| Https::read(&root.section(key)));
+        let token = Token::read(&root.section("token"));
         let lease = root.section("lease");
         let budget = profile::budget(&lease);
         let needed = budget.as_ref().filter(|_| mode == Some(Kind::Witnessed));
@@ -139,20 +136,24 @@ impl Config {
             Some(Kind::Leased) => Some(Mode::Leased),
             None => None,
         };
-        let signer = Signer::read(&root.section("signer"));
+        let qualified = token.as_ref().is_some_and(|token| token.qualified);
+        if qualified && !root.has("https") {
+            let message = "a qualified TSU is asked over HTTPS too (CIR (EU) 2025/1929)";
+            root.error("https", message);
+        }
+        let signer = Signer::read(&root.section("signer"), qualified);
         let link = Link::read(&root.section("link"));
         let evidence = EvidenceConfig::read(&root.section("evidence"));
         let metrics = root.section("metrics").socket_addr("listen");
         let log_level = root.section("log").string_or("level", "info");
 
-        let (policy, oid) = policy?;
         Some(Self {
             tsu: id?,
             mode: mode?,
             allow_unwitnessed_vm: allow_unwitnessed_vm?,
             http: http?,
-            policy,
-            request_policy: RequestPolicy::new(oid, accepted?),
+            https: https?,
+            token: token?,
             budget: budget?,
             signer: signer?,
             link: link?,
@@ -177,20 +178,12 @@ impl Http {
     }
 }
 
-impl Signer {
+impl Https {
     fn read(section: &Section<'_>) -> Option<Self> {
-        let kind = section.one_of("kind", &[("file", SignerKind::File)]);
-        let key_file = section.existing_file("key_file");
+        let listen = section.socket_addr("listen");
         let certificate_file = section.existing_file("certificate_file");
-        let chain_files = section.existing_files("chain_files");
-        let slots = section.integer_or("slots", 1..=64, 2);
-        kind?;
-        Some(Self {
-            key_file: key_file?,
-            certificate_file: certificate_file?,
-            chain_files: chain_files?,
-            slots: usize::try_from(slots?).ok()?,
-        })
+        let key_file = section.existing_file("key_file");
+        Some(Self { listen: listen?, certificate_file: certificate_file?, key_file: key_file? })
     }
 }
 

@@ -25,15 +25,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, SelfCheck};
 use crate::core::holder::{Mode, Terms};
 use crate::core::issuing::{BATCH_MAX, Issuer};
 use crate::core::rfc3161::{TokenBuilder, TsuCertificate};
-use crate::io::http::Endpoint;
+use crate::io::http::{self, Door, Endpoint, Facts, Pages};
 use crate::io::issuing::{self, Driver};
 use crate::io::link::{self, Link, Logs};
 use crate::io::metrics::TsuMetrics;
-use crate::io::signer::{FileSigner, Signer, SignerPool, load_certificates};
+use crate::io::signer::{FileSigner, Sampled, Signer, SignerPool, load_certificates, verify_chain};
 
 /// The loop counts as stalled when it has not come round for this long.
 const STALL_LIMIT: Bound = Bound::from_millis(5_000);
@@ -50,6 +50,8 @@ pub struct Tsu {
     config: Config,
     builder: TokenBuilder,
     signer: Arc<dyn Signer>,
+    pages: Arc<Pages>,
+    https: Option<Arc<rustls::ServerConfig>>,
     tls: Arc<ClientConfig>,
     evidence_key: EvidenceVerifier,
     evidence_signer: Arc<EvidenceSigner>,
@@ -81,8 +83,21 @@ impl Tsu {
         for file in &config.signer.chain_files {
             chain.extend(load_certificates(file).map_err(DaemonError::config)?);
         }
-        let builder = TokenBuilder::new(certificate, &chain, config.budget.accuracy)
+        let root = load_one(&config.signer.root_file)?;
+        verify_chain(&certificate, &chain, &root, clocks.real())
             .map_err(|e| in_file(&config, e))?;
+        let builder = TokenBuilder::new(certificate, &chain, config.token_profile())
+            .map_err(|e| in_file(&config, e))?;
+        let pages = Arc::new(Pages::new(&Facts {
+            tsu: config.tsu.as_str(),
+            mode: config.mode.label(),
+            policy: &config.token.request_policy,
+            builder: &builder,
+            chain: &chain,
+        }));
+        let https = config.https.as_ref();
+        let https = https.map(|of| http::tls_config(&of.certificate_file, &of.key_file));
+        let https = https.transpose().map_err(DaemonError::config)?;
         let identity = Identity::load(&config.link.certificate_file, &config.link.key_file)
             .map_err(DaemonError::config)?;
         let tls = tls::client_config(&identity, &config.link.monitor_pins)
@@ -92,8 +107,22 @@ impl Tsu {
         let evidence_signer =
             EvidenceSigner::load(&config.evidence.key_file).map_err(DaemonError::config)?;
         let evidence_signer = Arc::new(evidence_signer);
-        let signer: Arc<dyn Signer> = Arc::new(signer);
-        Ok(Self { config, builder, signer, tls, evidence_key, evidence_signer, clocks, is_virtual })
+        let signer: Arc<dyn Signer> = match config.token.self_check {
+            SelfCheck::Every => Arc::new(signer),
+            SelfCheck::Sampled(one_in) => Arc::new(Sampled::new(Arc::new(signer), one_in)),
+        };
+        Ok(Self {
+            config,
+            builder,
+            signer,
+            pages,
+            https,
+            tls,
+            evidence_key,
+            evidence_signer,
+            clocks,
+            is_virtual,
+        })
     }
 
     /// Runs until SIGINT or SIGTERM.
@@ -102,7 +131,7 @@ impl Tsu {
     /// [`DaemonError`] when a port is taken or a task ends on its own.
     pub async fn run(self) -> Result<(), DaemonError> {
         let stop = shutdown::on_signal().map_err(DaemonError::failed)?;
-        let listener = bind(self.config.http.listen).await?;
+        let doors = self.doors().await?;
         let observer = Observer::bind(self.config.metrics).await.map_err(|e| {
             DaemonError::failed(format!("metrics.listen {}: {e}", self.config.metrics))
         })?;
@@ -121,8 +150,9 @@ impl Tsu {
         let (finished, finished_in) = mpsc::channel(lanes * BATCH_MAX);
         let endpoint = Endpoint {
             requests,
-            policy: Arc::new(self.config.request_policy.clone()),
+            policy: Arc::new(self.config.token.request_policy.clone()),
             request_bytes_max: self.config.http.request_bytes_max,
+            pages: Arc::clone(&self.pages),
             metrics: metrics.clone(),
         };
         let evidence = self.record_start(me.incarnation)?;
@@ -150,7 +180,7 @@ impl Tsu {
         tokio::spawn(observer.run(metrics.registry(), health, drained.clone()));
         let mut pipeline = tokio::spawn(driver.run(drained.clone()));
         let connections_max = self.config.http.connections_max;
-        let serving = endpoint.serve(listener, connections_max, stop);
+        let serving = endpoint.serve(doors, connections_max, stop);
         tokio::select! {
             () = serving => {}
             _ = &mut pipeline => return Err(DaemonError::failed("the issuing pipeline ended")),
@@ -161,6 +191,16 @@ impl Tsu {
         tokio::task::block_in_place(|| evidence.close(&now)).map_err(DaemonError::failed)?;
         info!("stopped");
         Ok(())
+    }
+
+    async fn doors(&self) -> Result<Vec<Door>, DaemonError> {
+        let plain = bind("http.listen", self.config.http.listen).await?;
+        let mut doors = vec![Door { listener: plain, tls: None }];
+        if let (Some(of), Some(tls)) = (&self.config.https, &self.https) {
+            let listener = bind("https.listen", of.listen).await?;
+            doors.push(Door { listener, tls: Some(Arc::clone(tls)) });
+        }
+        Ok(doors)
     }
 
     /// Opens the evidence log and puts this start on record.
@@ -207,7 +247,7 @@ impl Tsu {
             tsu: self.config.tsu.clone(),
             incarnation,
             boot_id: self.clocks.boot_id(),
-            policy: self.config.policy.clone(),
+            policy: self.config.token.policy.clone(),
             accuracy: self.config.budget.accuracy,
             limits: Limits { guard: self.config.budget.guard, bracket: self.config.budget.bracket },
             rho: self.config.budget.rho,
@@ -250,7 +290,9 @@ impl Tsu {
     fn announce(&self) {
         let certificate = self.builder.certificate();
         info!(tsu = %self.config.tsu, version = build::LONG_VERSION, mode = self.config.mode.label(),
-            signer = self.signer.describe(), accuracy = %self.config.budget.accuracy,
+            signer = self.signer.describe(), suite = certificate.suite().name(),
+            self_check = ?self.config.token.self_check, qualified = self.config.token.qualified,
+            accuracy = %self.config.budget.accuracy,
             http = %self.config.http.listen, "starting without a lease");
         warn!("this build has no clock reader (timerfd, adjtimex) and no leap-second blackout yet");
         if self.config.mode == Mode::Leased {
@@ -293,20 +335,27 @@ fn in_file(config: &Config, error: impl std::fmt::Display) -> DaemonError {
 
 fn load_certificate(config: &Config) -> Result<TsuCertificate, DaemonError> {
     let path: &Path = &config.signer.certificate_file;
-    let certificates = load_certificates(path).map_err(DaemonError::config)?;
-    let [der] = &certificates[..] else {
-        let count = certificates.len();
-        return Err(in_file(config, format!("holds {count} certificates, exactly one is needed")));
-    };
-    TsuCertificate::check(der).map_err(|problems| {
+    TsuCertificate::check(&load_one(path)?, &config.signer.terms).map_err(|problems| {
         let all: Vec<String> =
             problems.iter().map(|p| format!("{}: {p}", path.display())).collect();
         DaemonError::config(all.join("\n"))
     })
 }
 
-async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, DaemonError> {
+fn load_one(path: &Path) -> Result<Vec<u8>, DaemonError> {
+    let mut certificates = load_certificates(path).map_err(DaemonError::config)?;
+    match (certificates.pop(), certificates.len()) {
+        (Some(der), 0) => Ok(der),
+        (_, others) => Err(DaemonError::config(format!(
+            "{}: holds {} certificates, exactly one is needed",
+            path.display(),
+            others + 1
+        ))),
+    }
+}
+
+async fn bind(key: &str, address: std::net::SocketAddr) -> Result<TcpListener, DaemonError> {
     TcpListener::bind(address)
         .await
-        .map_err(|e| DaemonError::failed(format!("http.listen {address}: {e}")))
+        .map_err(|e| DaemonError::failed(format!("{key} {address}: {e}")))
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use chronolease_core::time::Bound;
 use chronolease_tsu::core::rfc3161::{
-    Request, RequestPolicy, TokenBuilder, TsuCertificate, parse, parse_oid,
+    Carries, KeyTerms, Request, RequestPolicy, TokenBuilder, TokenProfile, TsuCertificate, parse,
+    parse_oid,
 };
 use chronolease_tsu::io::signer::{FileSigner, Signer};
 use rcgen::{
@@ -56,11 +57,17 @@ impl Keys {
         params.custom_extensions = vec![purpose];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
-        let certificate = TsuCertificate::check(params.signed_by(&key, &ca)?.der())
-            .map_err(|problems| anyhow!("the certificate does not fit: {problems:?}"))?;
+        let certificate =
+            TsuCertificate::check(params.signed_by(&key, &ca)?.der(), &KeyTerms::default())
+                .map_err(|problems| anyhow!("the certificate does not fit: {problems:?}"))?;
 
+        let profile = TokenProfile {
+            accuracy: Bound::from_millis(500),
+            qualified: false,
+            carries: Carries::Full,
+        };
         let signer = Arc::new(FileSigner::from_pkcs8_der(key.serialized_der(), &certificate)?);
-        let builder = Arc::new(TokenBuilder::new(certificate, &[], Bound::from_millis(500))?);
+        let builder = Arc::new(TokenBuilder::new(certificate, &[], profile)?);
         Ok(Self { builder, signer })
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::checkpoint::Checkpoint;
-use chronolease_core::evidence::leaf::{Event, Imprint, Leaf};
+use chronolease_core::evidence::leaf::{Event, HashFunction, Imprint, Leaf};
 use chronolease_core::evidence::note::Note;
 use chronolease_core::time::GenTime;
 use chronolease_lab::Layout;
@@ -190,7 +190,9 @@ impl Record {
             let intent = intents.get(&serial).unwrap_or_else(|| {
                 panic!("no intent among {} leaves for {token:?}", self.leaves.len())
             });
-            let imprint = Imprint::from_hash(&token.imprint.hashed_message);
+            let function = HashFunction::from_oid(&token.imprint.hash_algorithm.algorithm);
+            let hash = &token.imprint.hashed_message;
+            let imprint = function.and_then(|function| Imprint::new(function, hash));
             assert_eq!(Some(intent.imprint), imprint, "{token:?}");
             assert_eq!(intent.gen_time, GenTime::at(token.gen_time), "{token:?}");
         }

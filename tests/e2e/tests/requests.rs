@@ -24,6 +24,7 @@ fn odd_requests_get_the_answer_that_fits() {
     slow.send(b"POST / HTTP/1.1\r\nHost:").expect("it listens");
 
     rejections_name_their_reason(&rig);
+    sound_requests_of_every_kind_are_granted(&rig);
     every_truncation_is_refused(&rig);
     statuses_are_those_of_http(&rig);
     framing_must_be_plain(&rig);
@@ -99,6 +100,39 @@ fn rejections_name_their_reason(rig: &Rig) {
     }
 }
 
+/// The rows of the checklist that let a request in.
+fn sound_requests_of_every_kind_are_granted(rig: &Rig) {
+    let mut client = rig.client();
+    let arcs = |last| vec![2, 16, 840, 1, 101, 3, 4, 2, last];
+    for (last, octets) in [(1, 32), (2, 48), (3, 64), (8, 32), (9, 48), (10, 64)] {
+        for parameters in [None, Some(vec![0x05, 0x00])] {
+            let mut request = tsp::request(b"hello");
+            let algorithm = &mut request.message_imprint.hash_algorithm;
+            algorithm.algorithm = ObjectIdentifier::new(arcs(last)).expect("an identifier");
+            algorithm.parameters = parameters.map(rasn::types::Any::new);
+            request.message_imprint.hashed_message = vec![0x5a; octets].into();
+            let answer = client.ask_for(&request);
+            assert!(answer.token().is_some(), "{last}: {answer:?}");
+        }
+    }
+    let long = [&[0x02, 20][..], &[0x7f; 20]].concat();
+    let longest = [&[0x02, 64][..], &[0x7f; 64]].concat();
+    for nonce in [&[2, 1, 0][..], &[2, 1, 0xff], &long, &longest] {
+        let mut request = tsp::request(b"hello");
+        request.nonce = Some(rasn::der::decode(nonce).expect("an INTEGER in DER"));
+        request.cert_req = true;
+        let answer = client.ask_for(&request);
+        assert!(answer.token().is_some(), "{nonce:02x?}: {answer:?}");
+    }
+    // certReq FALSE, written out although it is the default.
+    let mut written = [good(), vec![1, 1, 0]].concat();
+    written[1] += 3;
+    match tsp::outcome(&post(rig, &written)) {
+        Outcome::Token(token) => assert!(!token.has_certificates),
+        other => panic!("{other:?}"),
+    }
+}
+
 fn every_truncation_is_refused(rig: &Rig) {
     let good = good();
     let mut client = connect(rig);
@@ -118,14 +152,19 @@ fn statuses_are_those_of_http(rig: &Rig) {
     let query = ("Content-Type", tsp::QUERY);
     let (good, large) = (good(), vec![0; REQUEST_BYTES_MAX + 1]);
     type Case<'a> = (&'a str, &'a str, Option<(&'a str, &'a str)>, &'a [u8], u16);
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 14] = [
         ("POST", "/", Some(query), &large, 413),
         ("POST", "/", Some(("Content-Type", "application/octet-stream")), &good, 415),
         ("POST", "/", Some(("Content-Type", tsp::REPLY)), &good, 415),
         ("POST", "/", None, &good, 415),
         ("POST", "/", Some(("Content-Type", "Application/Timestamp-Query; x=1")), &good, 200),
-        ("GET", "/", None, &[], 405),
+        ("GET", "/", None, &[], 200),
+        ("GET", "/chain.pem", None, &[], 200),
+        ("GET", "/policy", None, &[], 200),
+        ("GET", "/disclosure.json", None, &[], 200),
         ("PUT", "/", Some(query), &good, 405),
+        ("DELETE", "/", None, &[], 405),
+        ("POST", "/policy", Some(query), &good, 405),
         ("POST", "/tsa", Some(query), &good, 404),
         ("GET", "/metrics", None, &[], 404),
     ];
@@ -134,8 +173,10 @@ fn statuses_are_those_of_http(rig: &Rig) {
         let response = response.expect("an answer");
         assert_eq!(response.status, status, "{method} {path} {header:?}: {}", response.text());
         if status == 405 {
-            assert_eq!(response.header("allow"), Some("POST"));
+            let allowed = if path == "/" { "GET,HEAD,POST" } else { "GET,HEAD" };
+            assert_eq!(response.header("allow"), Some(allowed), "{method} {path}");
         }
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{method} {path}");
     }
     // The refusal comes before the body does, so that nobody uploads in vain.
     let mut client = connect(rig);
@@ -177,10 +218,17 @@ fn framing_must_be_plain(rig: &Rig) {
         (with(&[&one[..], &other].concat(), &good), 400, "two lengths"),
         (with("Content-Length: -1\r\n", &good), 400, "a negative length"),
         (with("Content-Length: 0x20\r\n", &good), 400, "a length in hexadecimal"),
+        (with(&one.repeat(2), &good), 200, "one length, told twice"),
+        (b"POST / HTTP/1.1\r\n no colon\r\n\r\n".to_vec(), 400, "a field without a name"),
+        (
+            [b"GET / HTTP/1.1\r\nHost: x\r\n", &b"a: b\r\n".repeat(200)[..], b"\r\n"].concat(),
+            431,
+            "two hundred fields",
+        ),
         (with("Transfer-Encoding: gzip\r\n", &good), 400, "an encoding that ends nowhere"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), 400, "TLS"),
         (b"POST / HTTP/9.9\r\n\r\n".to_vec(), 400, "another version"),
-        ([b"GET /", &[b'a'; 100_000][..], b" HTTP/1.1\r\n\r\n"].concat(), 414, "a long path"),
+        ([b"GET /", &[b'a'; 100_000][..], b" HTTP/1.1\r\n\r\n"].concat(), 431, "a long path"),
     ] {
         assert_eq!(raw(rig, &bytes), Some(status), "{what}");
     }

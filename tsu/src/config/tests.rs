@@ -9,10 +9,11 @@ use super::*;
 const EXAMPLE: &str = include_str!("../../../docs/examples/tsu.toml");
 
 /// Every key of the example that names a file, with that file.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("signer.key_file", "keys/tsu-signing.key"),
     ("signer.certificate_file", "keys/tsu-signing.pem"),
     ("signer.chain_files[0]", "keys/tsa-issuing-ca.pem"),
+    ("signer.root_file", "keys/tsa-root-ca.pem"),
     ("evidence.key_file", "keys/evidence-tsu.key"),
     ("link.certificate_file", "keys/link-tsu.pem"),
     ("link.key_file", "keys/link-tsu.key"),
@@ -81,7 +82,7 @@ fn the_documented_example_loads() {
     let config = Scratch::with_files().load(EXAMPLE).expect("the example is good");
     assert_eq!(config.tsu.as_str(), "tsu-1");
     assert!(!config.allow_unwitnessed_vm);
-    assert_eq!(config.policy, "0.4.0.2023.1.1");
+    assert_eq!(config.token.policy, "0.4.0.2023.1.1");
     assert_eq!(config.budget.accuracy, Bound::from_millis(500));
     assert_eq!(config.budget.worst_case(), Bound::from_nanos(133_300_000));
     assert_eq!(config.signer.chain_files.len(), 1);
@@ -107,6 +108,10 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
         "request_bytes_max = 16384\n",
         "connections_max = 1024\n",
         "accepted_policies = []\n",
+        "qualified = false\n",
+        "chain = \"full\"\n",
+        "self_check = \"every\"\n",
+        "self_check_one_in = 100\n",
         "[lease]\naccuracy = \"500ms\"\n",
         "grant_within = \"125ms\"\n",
         "guard = \"5ms\"\n",
@@ -124,7 +129,7 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
     assert_eq!(short.budget, long.budget);
     assert_eq!(short.mode, long.mode);
     assert_eq!(short.allow_unwitnessed_vm, long.allow_unwitnessed_vm);
-    assert_eq!(short.request_policy, long.request_policy);
+    assert_eq!(short.token.request_policy, long.token.request_policy);
     assert_eq!(short.http.request_bytes_max, long.http.request_bytes_max);
     assert_eq!(short.http.connections_max, long.http.connections_max);
     assert_eq!(short.signer.slots, long.signer.slots);
@@ -220,4 +225,33 @@ fn all_mistakes_are_told_at_once() {
     let keys: Vec<&str> = mistakes.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(keys, ["tsu.mode", "lease.guard", "signer.slot", "metrics.listen"]);
     assert!(mistakes[2].1.contains("did you mean `slots`?"), "{mistakes:?}");
+}
+
+#[test]
+fn a_qualified_tsu_has_no_key_in_a_file_and_checks_every_signature() {
+    let qualified = ("qualified = false", "qualified = true");
+    let told = mistakes(&[qualified]);
+    for (key, part) in [("signer.kind", "TIS-7.6.2-03"), ("https", "2025/1929")] {
+        let found = told.iter().any(|(at, message)| at == key && message.contains(part));
+        assert!(found, "{key}: {told:?}");
+    }
+    assert_eq!(told.len(), 2, "{told:?}");
+    let sampled = ("self_check = \"every\"", "self_check = \"sampled\"");
+    let config = Scratch::with_files().load(&example(&[sampled])).expect("not qualified");
+    let one_in = std::num::NonZeroU64::new(100).expect("not zero");
+    assert_eq!(config.token.self_check, SelfCheck::Sampled(one_in));
+    let told = mistakes(&[qualified, sampled]);
+    assert!(told.iter().any(|(key, _)| key == "token.self_check"), "{told:?}");
+}
+
+#[test]
+fn an_end_date_and_a_padding_are_read() {
+    let slots = "slots = 2";
+    let with = |line: &str| example(&[(slots, &format!("slots = 2\n{line}"))]);
+    let load = |line: &str| Scratch::with_files().load(&with(line)).map(|c| c.signer.terms);
+    let terms = load("rsa_padding = \"pss\"\nalgorithm_until = \"2031-12-31\"").expect("good");
+    assert_eq!(terms.rsa_padding, Some(crate::core::rfc3161::RsaPadding::Pss));
+    assert_eq!(terms.algorithm_until, crate::core::rfc3161::parse_date("2031-12-31"));
+    assert!(load("rsa_padding = \"oaep\"").is_err());
+    assert!(load("algorithm_until = \"2031-13-01\"").is_err());
 }

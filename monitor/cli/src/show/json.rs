@@ -4,8 +4,8 @@
 use chronolease_core::confirmation::Confirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Ended, Event, Imprint, Intent, Leaf, LeafError, NewEpoch, PeerBroken,
-    PeerEpoch, Probed, Round, SourceReading, SourceState, Started,
+    Assessment, BoxRole, Ended, Event, Intent, Leaf, LeafError, NewEpoch, PeerBroken, PeerEpoch,
+    Probed, Round, SourceReading, SourceState, Started,
 };
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::interval::Interval;
@@ -194,11 +194,7 @@ fn verdict(it: &Probed) -> Value {
 }
 
 fn intent(it: &Intent) -> Value {
-    let (hash, imprint) = match &it.imprint {
-        Imprint::Sha256(imprint) => ("sha256", text::hex(imprint)),
-        Imprint::Sha384(imprint) => ("sha384", text::hex(imprint)),
-        Imprint::Sha512(imprint) => ("sha512", text::hex(imprint)),
-    };
+    let (hash, imprint) = (it.imprint.function().name(), text::hex(it.imprint.hash()));
     json!({
         "serial": it.serial.to_string(),
         "imprint_hash": hash,

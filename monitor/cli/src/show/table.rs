@@ -5,8 +5,8 @@ use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Ended, Event, Imprint, Intent, Leaf, LeafError, NewEpoch, PeerBroken,
-    PeerEpoch, Probed, Round, SourceState, Started,
+    Assessment, BoxRole, Ended, Event, Intent, Leaf, LeafError, NewEpoch, PeerBroken, PeerEpoch,
+    Probed, Round, SourceState, Started,
 };
 use chronolease_core::evidence::note::Note;
 use chronolease_core::leap::passage::LeapChange;
@@ -126,11 +126,7 @@ fn verdict(probed: &Probed) -> String {
 }
 
 fn intent(intent: &Intent) -> String {
-    let (hash, imprint) = match &intent.imprint {
-        Imprint::Sha256(hash) => ("sha256", text::hex(hash)),
-        Imprint::Sha384(hash) => ("sha384", text::hex(hash)),
-        Imprint::Sha512(hash) => ("sha512", text::hex(hash)),
-    };
+    let (hash, imprint) = (intent.imprint.function().name(), text::hex(intent.imprint.hash()));
     let (serial, lease, time) = (intent.serial, intent.lease, text::gen_time(intent.gen_time));
     format!("serial={serial} gen_time={time} lease={lease} {hash}={imprint}")
 }

@@ -102,6 +102,7 @@ kind = "file"
 key_file = "pki/tsu.key"
 certificate_file = "pki/tsu.pem"
 chain_files = []
+root_file = "pki/tsa-ca.pem"
 slots = 2
 
 # The evidence log: what every token leaves behind. The key signs its checkpoints.

@@ -236,7 +236,8 @@ impl Issuer {
             serial: self.serials.next(
                 &pending.randomness,
                 self.holder.nonce(),
-                pending.request.digest(),
+                judged.gen_time(),
+                &pending.request,
             ),
             request: pending.request,
             randomness: pending.randomness,

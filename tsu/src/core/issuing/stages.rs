@@ -1,7 +1,7 @@
 //! The stages of a batch, each from one type to the next.
 
 use chronolease_core::evidence::LeafIndex;
-use chronolease_core::evidence::leaf::{Imprint, Intent, IssuedToken};
+use chronolease_core::evidence::leaf::{Intent, IssuedToken};
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::BatchSeq;
 use chronolease_core::judge::JudgedSample;
@@ -38,7 +38,7 @@ pub(super) fn intents(batch: &Unlogged, builder: &TokenBuilder) -> Option<Vec<In
         let digest = builder.tst_info_digest(request, &serial, gen_time).ok()?;
         Some(Intent {
             serial,
-            imprint: Imprint::from_hash(request.digest())?,
+            imprint: *request.hash(),
             tst_info_digest: Hash::from_bytes(digest),
             sample: *judged.sample(),
             lease: judged.lease(),

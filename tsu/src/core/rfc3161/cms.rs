@@ -15,18 +15,6 @@ pub(super) const SIGNING_CERTIFICATE_V2: &Oid =
     Oid::const_new(&[1, 2, 840, 113549, 1, 9, 16, 2, 47]);
 /// RFC 6211 2.
 pub(super) const ALGORITHM_PROTECTION: &Oid = Oid::const_new(&[1, 2, 840, 113549, 1, 9, 52]);
-const SHA_256: &Oid = Oid::const_new(&[2, 16, 840, 1, 101, 3, 4, 2, 1]);
-const ECDSA_WITH_SHA_256: &Oid = Oid::const_new(&[1, 2, 840, 10045, 4, 3, 2]);
-
-/// SHA-256 with absent parameters (RFC 5754 2).
-pub(super) fn sha_256() -> AlgorithmIdentifier {
-    AlgorithmIdentifier { algorithm: SHA_256.into(), parameters: None }
-}
-
-/// ecdsa-with-SHA256 with absent parameters (RFC 5758 3.2).
-pub(super) fn ecdsa_with_sha_256() -> AlgorithmIdentifier {
-    AlgorithmIdentifier { algorithm: ECDSA_WITH_SHA_256.into(), parameters: None }
-}
 
 /// An attribute with one value, in DER.
 pub(super) fn attribute(oid: &Oid, value: Any) -> Any {
@@ -34,8 +22,8 @@ pub(super) fn attribute(oid: &Oid, value: Any) -> Any {
 }
 
 /// The message digest attribute (RFC 5652 11.2), in DER.
-pub(super) fn message_digest(digest: [u8; 32]) -> Any {
-    attribute(MESSAGE_DIGEST, der::any(&OctetString::from(digest.to_vec())))
+pub(super) fn message_digest(digest: Vec<u8>) -> Any {
+    attribute(MESSAGE_DIGEST, der::any(&OctetString::from(digest)))
 }
 
 /// RFC 5652 3.

@@ -6,6 +6,7 @@
 //! | [`request`] | a request, checked as far as RFC 3161 2.4.1 asks |
 //! | [`response`] | the answer: granted with a token, or rejected with one reason |
 //! | [`serial`] | serial numbers that a restored snapshot cannot repeat |
+//! | [`suite`] | what tokens are signed with |
 //! | [`certificate`] | the TSU's certificate and what is wrong with it |
 //! | [`token`] | the signed token, and the check of it before release |
 
@@ -16,16 +17,20 @@ pub mod request;
 pub mod response;
 pub mod self_check;
 pub mod serial;
+pub mod suite;
 pub mod token;
 mod tst_info;
 
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use certificate::{CertificateProblem, CertificateWarning, NotUsable, TsuCertificate};
+pub use certificate::{
+    CertificateProblem, CertificateWarning, KeyTerms, NotUsable, TsuCertificate, parse_date,
+};
 pub use der::DerError;
 pub use request::{Request, RequestPolicy, parse, parse_oid};
 pub use response::{FailInfo, Rejection, granted, rejected};
 pub use self_check::SelfCheckError;
 pub use serial::SerialSource;
-pub use token::{SignerError, TokenBuilder, TokenError, TokenSetupError};
+pub use suite::{RsaPadding, Suite};
+pub use token::{Carries, SignerError, TokenBuilder, TokenError, TokenProfile, TokenSetupError};

@@ -1,22 +1,17 @@
 //! TimeStampReq (RFC 3161 2.4.1, EN 319 422 5.1).
 
+use chronolease_core::evidence::leaf::{HashFunction, Imprint};
 use num_bigint::BigInt;
 use rasn::prelude::*;
 use rasn_cms::tsp::MessageImprint;
 use rasn_pkix::Extensions;
+use sha2::{Digest, Sha256};
 
 use super::der;
 use super::response::{FailInfo, Rejection};
 
 /// The longest nonce that is echoed, in octets of the INTEGER's content.
 pub const NONCE_OCTETS_MAX: usize = 64;
-
-/// The hash functions a client may use, with the length of their digests in octets.
-const HASHES: [(&Oid, usize); 3] = [
-    (Oid::const_new(&[2, 16, 840, 1, 101, 3, 4, 2, 1]), 32),
-    (Oid::const_new(&[2, 16, 840, 1, 101, 3, 4, 2, 2]), 48),
-    (Oid::const_new(&[2, 16, 840, 1, 101, 3, 4, 2, 3]), 64),
-];
 
 /// NULL in DER.
 const NULL: &[u8] = &[0x05, 0x00];
@@ -38,6 +33,8 @@ struct TimeStampReq {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     imprint: MessageImprint,
+    hash: Imprint,
+    fingerprint: [u8; 32],
     policy: ObjectIdentifier,
     nonce: Option<Integer>,
     cert_req: bool,
@@ -48,6 +45,18 @@ impl Request {
     #[must_use]
     pub const fn imprint(&self) -> &MessageImprint {
         &self.imprint
+    }
+
+    /// The imprint as the evidence keeps it.
+    #[must_use]
+    pub const fn hash(&self) -> &Imprint {
+        &self.hash
+    }
+
+    /// SHA-256 over the request as it came: what a token says of its request follows from it.
+    #[must_use]
+    pub const fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
     }
 
     /// The digest that the imprint carries: 32, 48 or 64 octets.
@@ -93,6 +102,12 @@ impl RequestPolicy {
     #[must_use]
     pub const fn default_policy(&self) -> &ObjectIdentifier {
         &self.default_policy
+    }
+
+    /// The further policies that a request may name.
+    #[must_use]
+    pub fn accepted(&self) -> &[ObjectIdentifier] {
+        &self.accepted
     }
 
     fn choose(&self, asked: Option<ObjectIdentifier>) -> Option<ObjectIdentifier> {
@@ -141,7 +156,7 @@ pub fn parse(body: &[u8], policy: &RequestPolicy) -> Result<Request, Rejection> 
     if req.extensions.is_some() {
         return Err(Rejection::new(FailInfo::UnacceptedExtension, "no extension is supported"));
     }
-    check_imprint(&req.message_imprint)?;
+    let hash = check_imprint(&req.message_imprint)?;
     let nonce_octets = req.nonce.clone().map_or(0, |n| BigInt::from(n).to_signed_bytes_be().len());
     if nonce_octets > NONCE_OCTETS_MAX {
         return Err(Rejection::new(FailInfo::BadDataFormat, "the nonce is longer than 64 octets"));
@@ -152,34 +167,30 @@ pub fn parse(body: &[u8], policy: &RequestPolicy) -> Result<Request, Rejection> 
     ))?;
     Ok(Request {
         imprint: req.message_imprint,
+        hash,
+        fingerprint: Sha256::digest(body).into(),
         policy,
         nonce: req.nonce,
         cert_req: req.cert_req.unwrap_or(false),
     })
 }
 
-fn check_imprint(imprint: &MessageImprint) -> Result<(), Rejection> {
+fn check_imprint(imprint: &MessageImprint) -> Result<Imprint, Rejection> {
     let algorithm = &imprint.hash_algorithm;
-    let digest_octets = HASHES
-        .iter()
-        .find_map(|(oid, octets)| (algorithm.algorithm == *oid).then_some(*octets))
-        .ok_or(Rejection::new(
-            FailInfo::BadAlg,
-            "the hash algorithm must be SHA-256, SHA-384 or SHA-512",
-        ))?;
+    let function = HashFunction::from_oid(&algorithm.algorithm).ok_or(Rejection::new(
+        FailInfo::BadAlg,
+        "the hash must be SHA-256, SHA-384, SHA-512, SHA3-256, SHA3-384 or SHA3-512",
+    ))?;
     if algorithm.parameters.as_ref().is_some_and(|p| p.as_bytes() != NULL) {
         return Err(Rejection::new(
             FailInfo::BadAlg,
             "the parameters of the hash algorithm must be absent or NULL",
         ));
     }
-    if imprint.hashed_message.len() != digest_octets {
-        return Err(Rejection::new(
-            FailInfo::BadDataFormat,
-            "the digest does not have the length of its hash algorithm",
-        ));
-    }
-    Ok(())
+    Imprint::new(function, &imprint.hashed_message).ok_or(Rejection::new(
+        FailInfo::BadDataFormat,
+        "the digest does not have the length of its hash algorithm",
+    ))
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use num_bigint::BigInt;
 use rasn::prelude::*;
 use rasn_cms::tsp::TstInfo;
 use rasn_pkix::{Attribute, GeneralName};
-use sha2::{Digest, Sha256};
 
 use super::cms::{self, ContentInfo, SignedData, SignerInfo};
 use super::der::{self, DerError};
@@ -53,12 +52,13 @@ impl TokenBuilder {
         self.check_signed_data(&signed_data, request)?;
         let tst_info = &signed_data.encap_content_info.content;
         self.check_tst_info(&der::decode(tst_info)?, request, serial, gen_time)?;
+        let suite = self.certificate.suite();
         let signers = signed_data.signer_infos.to_vec();
         let [signer] = signers[..] else {
             return Err(SelfCheckError::Differs("the number of signerInfos"));
         };
         self.check_signer(signer)?;
-        self.check_attributes(&signer.signed_attrs, Sha256::digest(tst_info).into())?;
+        self.check_attributes(&signer.signed_attrs, &suite.digest(tst_info))?;
         let message = der::encode(&signer.signed_attrs);
         if verify_signature(&message, &signer.signature) {
             Ok(())
@@ -74,7 +74,7 @@ impl TokenBuilder {
     ) -> Result<(), SelfCheckError> {
         require(data.version == Integer::from(3), "SignedData.version")?;
         let digests = data.digest_algorithms.to_vec();
-        require(digests == [&cms::sha_256()], "digestAlgorithms")?;
+        require(digests == [&self.certificate.suite().digest_algorithm()], "digestAlgorithms")?;
         let content_type = &data.encap_content_info.content_type;
         require(*content_type == *cms::TST_INFO, "eContentType")?;
         // Decoding was strict, so both are in the order of a SET OF.
@@ -101,26 +101,28 @@ impl TokenBuilder {
         let same_time = unix_ns == gen_time.as_unix_millis().checked_mul(1_000_000);
         require(same_time && info.gen_time.timestamp_subsec_millis() < 1_000, "genTime")?;
         let accuracy = info.accuracy.as_ref().and_then(tst_info::accuracy_bound);
-        require(accuracy == Some(self.accuracy), "accuracy")?;
+        require(accuracy == Some(self.profile.accuracy), "accuracy")?;
         require(!info.ordering, "ordering")?;
         require(info.nonce.as_ref() == request.nonce(), "nonce")?;
         require(info.tsa.is_none(), "tsa")?;
-        require(info.extensions.is_none(), "TSTInfo.extensions")
+        let extensions = tst_info::extensions(self.profile.qualified);
+        require(info.extensions == extensions, "TSTInfo.extensions")
     }
 
     fn check_signer(&self, signer: &SignerInfo) -> Result<(), SelfCheckError> {
         require(signer.version == Integer::ONE, "SignerInfo.version")?;
         require(signer.sid == self.sid, "sid")?;
-        require(signer.digest_algorithm == cms::sha_256(), "digestAlgorithm")?;
+        let suite = self.certificate.suite();
+        require(signer.digest_algorithm == suite.digest_algorithm(), "digestAlgorithm")?;
         let signature_algorithm = &signer.signature_algorithm;
-        require(*signature_algorithm == cms::ecdsa_with_sha_256(), "signatureAlgorithm")?;
+        require(*signature_algorithm == suite.signature_algorithm(), "signatureAlgorithm")?;
         require(signer.unsigned_attrs.is_none(), "unsignedAttrs")
     }
 
     fn check_attributes(
         &self,
         attributes: &SetOf<Any>,
-        tst_info_hash: [u8; 32],
+        tst_info_digest: &[u8],
     ) -> Result<(), SelfCheckError> {
         require(attributes.len() == 4, "the number of signedAttrs")?;
         let attributes =
@@ -131,13 +133,13 @@ impl TokenBuilder {
         require(content_type == *cms::TST_INFO, "the contentType attribute")?;
 
         let digest: OctetString = sole_value(&attributes, cms::MESSAGE_DIGEST, "messageDigest")?;
-        require(digest[..] == tst_info_hash, "messageDigest")?;
+        require(digest[..] == *tst_info_digest, "messageDigest")?;
 
         let protection: cms::AlgorithmProtection =
             sole_value(&attributes, cms::ALGORITHM_PROTECTION, "CMSAlgorithmProtection")?;
         let expected = cms::AlgorithmProtection {
-            digest_algorithm: cms::sha_256(),
-            signature_algorithm: cms::ecdsa_with_sha_256(),
+            digest_algorithm: self.certificate.suite().digest_algorithm(),
+            signature_algorithm: self.certificate.suite().signature_algorithm(),
         };
         require(protection == expected, "CMSAlgorithmProtection")?;
 

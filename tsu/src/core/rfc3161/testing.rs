@@ -8,10 +8,13 @@ use chronolease_core::id::Serial;
 use chronolease_core::time::{Bound, GenTime, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName,
-    DnType, IsCa, KeyPair, KeyUsagePurpose,
+    DnType, IsCa, KeyPair, KeyUsagePurpose, RsaKeySize,
 };
 
-use super::{Request, RequestPolicy, TokenBuilder, TsuCertificate, parse, parse_oid};
+use super::{
+    Carries, KeyTerms, Request, RequestPolicy, RsaPadding, TokenBuilder, TokenProfile,
+    TsuCertificate, parse, parse_oid,
+};
 use crate::io::signer::{FileSigner, Signer};
 
 /// SEQUENCE { id-kp-timeStamping }
@@ -28,6 +31,7 @@ pub(crate) struct Pki {
     pub(crate) tsu_der: Vec<u8>,
     pub(crate) key_pem: String,
     pub(crate) key_pkcs8_der: Vec<u8>,
+    pub(crate) terms: KeyTerms,
 }
 
 impl Pki {
@@ -40,6 +44,22 @@ impl Pki {
     pub(crate) fn with(
         change: impl FnOnce(&mut CertificateParams),
         algorithm: &'static rcgen::SignatureAlgorithm,
+    ) -> Self {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        Self::with_key(change, &key, KeyTerms::default())
+    }
+
+    /// One whose RSA key pads like this. It is taken to be fit for ever.
+    pub(crate) fn rsa(bits: RsaKeySize, padding: RsaPadding) -> Self {
+        let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, bits).unwrap();
+        let algorithm_until = Some(Timestamp::from_unix_nanos(i64::MAX));
+        Self::with_key(|_| {}, &key, KeyTerms { rsa_padding: Some(padding), algorithm_until })
+    }
+
+    fn with_key(
+        change: impl FnOnce(&mut CertificateParams),
+        tsu_key: &KeyPair,
+        terms: KeyTerms,
     ) -> Self {
         let ca = |common_name: &str| {
             let mut params = CertificateParams::default();
@@ -54,8 +74,7 @@ impl Pki {
 
         let mut params = tsu_params();
         change(&mut params);
-        let tsu_key = KeyPair::generate_for(algorithm).unwrap();
-        let tsu = params.signed_by(&tsu_key, &issuing).unwrap();
+        let tsu = params.signed_by(tsu_key, &issuing).unwrap();
         Self {
             root_pem: root.pem(),
             root_der: root.der().to_vec(),
@@ -65,11 +84,12 @@ impl Pki {
             tsu_der: tsu.der().to_vec(),
             key_pem: tsu_key.serialize_pem(),
             key_pkcs8_der: tsu_key.serialize_der(),
+            terms,
         }
     }
 
     pub(crate) fn certificate(&self) -> TsuCertificate {
-        TsuCertificate::check(&self.tsu_der).expect("fits the profile")
+        TsuCertificate::check(&self.tsu_der, &self.terms).expect("fits the profile")
     }
 
     pub(crate) fn signer(&self) -> FileSigner {
@@ -78,13 +98,18 @@ impl Pki {
 
     /// A builder for an accuracy of 500 ms and without a chain.
     pub(crate) fn builder(&self) -> TokenBuilder {
-        TokenBuilder::new(self.certificate(), &[], Bound::from_millis(500)).unwrap()
+        TokenBuilder::new(self.certificate(), &[], profile()).unwrap()
     }
 
     /// A token signed with the TSU's key.
     pub(crate) fn token(&self, builder: &TokenBuilder, request: &Request) -> Vec<u8> {
         builder.build(request, &serial(), gen_time(), |m| self.signer().sign(m)).unwrap()
     }
+}
+
+/// An accuracy of 500 ms, not qualified, with the whole chain.
+pub(crate) fn profile() -> TokenProfile {
+    TokenProfile { accuracy: Bound::from_millis(500), qualified: false, carries: Carries::Full }
 }
 
 fn name(common_name: &str) -> DistinguishedName {
@@ -155,6 +180,12 @@ pub(crate) fn imprint(last_arc: u8, digest_octets: u8) -> Vec<u8> {
 pub(crate) fn request(cert_req: bool) -> Request {
     let cert_req = if cert_req { TRUE } else { &[] };
     let body = request_der(&[VERSION, &imprint(1, 32), NONCE, cert_req]);
+    parse(&body, &policy()).expect("a good request")
+}
+
+/// A good request with this nonce, in DER.
+pub(crate) fn request_with_nonce(nonce: &[u8]) -> Request {
+    let body = request_der(&[VERSION, &imprint(1, 32), nonce]);
     parse(&body, &policy()).expect("a good request")
 }
 

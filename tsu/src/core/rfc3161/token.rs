@@ -39,12 +39,34 @@ pub enum TokenError {
     SelfCheck(#[from] SelfCheckError),
 }
 
+/// What a TSU's tokens are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenProfile {
+    /// A: what a token states.
+    pub accuracy: Bound,
+    /// Every token says that it is a qualified one (EN 319 422 9.1); such a TSU issues no others
+    /// (EN 319 421 8.2).
+    pub qualified: bool,
+    /// What a token carries when certificates are asked for.
+    pub carries: Carries,
+}
+
+/// The certificates in a token whose request has certReq.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// The TSU's alone.
+    Leaf,
+    /// The TSU's and the issuing CAs.
+    Full,
+}
+
 /// Why no tokens can be built from a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenSetupError {
     /// The accuracy is zero, more than a second, or not in whole microseconds.
     #[error(
-        "an accuracy of {0} cannot be stated in a token: it must be whole microseconds, 1us to 1s"
+        "an accuracy of {0} cannot be stated in a token: it must be whole microseconds, 1us to 1s \
+         (EN 319 421 TIS-7.7.2-03)"
     )]
     Accuracy(Bound),
     /// Certificate `index` of the chain is not one X.509 certificate in DER.
@@ -72,10 +94,9 @@ pub enum TokenSetupError {
 #[derive(Clone, Debug)]
 pub struct TokenBuilder {
     pub(super) certificate: TsuCertificate,
-    /// A: what a token states.
-    pub(super) accuracy: Bound,
+    pub(super) profile: TokenProfile,
     accuracy_fields: Accuracy,
-    /// The TSU's certificate and the chain in the order of a SET OF.
+    /// What certReq asks for, in the order of a SET OF.
     pub(super) certificates: Vec<Any>,
     /// The SignerIdentifier: issuerAndSerialNumber.
     pub(super) sid: Any,
@@ -85,23 +106,26 @@ pub struct TokenBuilder {
 
 impl TokenBuilder {
     /// Prepares for tokens of this certificate. `chain` holds the issuing CAs in DER, the issuer of
-    /// the TSU's certificate first and without the root; it may be empty. `accuracy` is A.
+    /// the TSU's certificate first and without the root; it may be empty.
     ///
     /// # Errors
     /// [`TokenSetupError`]. Only the names in the chain are checked, not its signatures.
     pub fn new(
         certificate: TsuCertificate,
         chain: &[Vec<u8>],
-        accuracy: Bound,
+        profile: TokenProfile,
     ) -> Result<Self, TokenSetupError> {
+        let accuracy = profile.accuracy;
         let accuracy_fields =
             tst_info::accuracy(accuracy).ok_or(TokenSetupError::Accuracy(accuracy))?;
         check_chain(certificate.issuer(), chain)?;
         let mut certificates = vec![Any::new(certificate.der().to_vec())];
-        certificates.extend(chain.iter().cloned().map(Any::new));
+        if profile.carries == Carries::Full {
+            certificates.extend(chain.iter().cloned().map(Any::new));
+        }
         certificates.sort();
         Ok(Self {
-            accuracy,
+            profile,
             accuracy_fields,
             certificates,
             sid: der::any(&IssuerAndSerialNumber {
@@ -119,6 +143,12 @@ impl TokenBuilder {
         &self.certificate
     }
 
+    /// What the tokens are like.
+    #[must_use]
+    pub const fn profile(&self) -> &TokenProfile {
+        &self.profile
+    }
+
     /// SHA-256 over the TSTInfo that [`TokenBuilder::build`] will put into the token.
     ///
     /// # Errors
@@ -129,13 +159,11 @@ impl TokenBuilder {
         serial: &Serial,
         gen_time: GenTime,
     ) -> Result<[u8; 32], TokenError> {
-        let tst_info = tst_info::encode(request, serial, gen_time, &self.accuracy_fields)
-            .ok_or(TokenError::GenTime(gen_time))?;
-        Ok(Sha256::digest(tst_info).into())
+        Ok(Sha256::digest(self.tst_info(request, serial, gen_time)?).into())
     }
 
-    /// The TimeStampToken in DER. `sign` gets the message and returns an ECDSA signature over its
-    /// SHA-256 in DER (ECDSA-Sig-Value, RFC 5480).
+    /// The TimeStampToken in DER. `sign` gets the message and returns its signature in the
+    /// certificate's [`Suite`](super::Suite), in the form that CMS holds.
     ///
     /// # Errors
     /// [`TokenError`] when the time cannot be written or `sign` fails.
@@ -146,19 +174,19 @@ impl TokenBuilder {
         gen_time: GenTime,
         sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, SignerError>,
     ) -> Result<Vec<u8>, TokenError> {
-        let tst_info = tst_info::encode(request, serial, gen_time, &self.accuracy_fields)
-            .ok_or(TokenError::GenTime(gen_time))?;
+        let tst_info = self.tst_info(request, serial, gen_time)?;
+        let suite = self.certificate.suite();
         let mut signed_attrs = self.constant_attributes.to_vec();
-        signed_attrs.push(cms::message_digest(Sha256::digest(&tst_info).into()));
+        signed_attrs.push(cms::message_digest(suite.digest(&tst_info)));
         let signed_attrs = SetOf::from_vec(signed_attrs);
         // Signed under the tag of a SET OF, not under the [0] they are stored with (RFC 5652 5.4).
         let signature = sign(&der::encode(&signed_attrs))?;
         let signer_info = SignerInfo {
             version: Integer::ONE,
             sid: self.sid.clone(),
-            digest_algorithm: cms::sha_256(),
+            digest_algorithm: suite.digest_algorithm(),
             signed_attrs,
-            signature_algorithm: cms::ecdsa_with_sha_256(),
+            signature_algorithm: suite.signature_algorithm(),
             signature: OctetString::from(signature),
             unsigned_attrs: None,
         };
@@ -168,7 +196,7 @@ impl TokenBuilder {
             content: SignedData {
                 // 3, because the content is not id-data (RFC 5652 5.1).
                 version: Integer::from(3),
-                digest_algorithms: SetOf::from_vec(vec![cms::sha_256()]),
+                digest_algorithms: SetOf::from_vec(vec![suite.digest_algorithm()]),
                 encap_content_info: EncapsulatedContentInfo {
                     content_type: cms::TST_INFO.into(),
                     content: OctetString::from(tst_info),
@@ -178,6 +206,21 @@ impl TokenBuilder {
                 signer_infos: SetOf::from_vec(vec![signer_info]),
             },
         }))
+    }
+}
+
+impl TokenBuilder {
+    fn tst_info(
+        &self,
+        request: &Request,
+        serial: &Serial,
+        gen_time: GenTime,
+    ) -> Result<Vec<u8>, TokenError> {
+        let constant = tst_info::Constant {
+            accuracy: &self.accuracy_fields,
+            qualified: self.profile.qualified,
+        };
+        tst_info::encode(request, serial, gen_time, constant).ok_or(TokenError::GenTime(gen_time))
     }
 }
 
@@ -193,8 +236,8 @@ fn constant_attributes(certificate: &TsuCertificate) -> [Any; 3] {
         }],
     });
     let protection = der::any(&cms::AlgorithmProtection {
-        digest_algorithm: cms::sha_256(),
-        signature_algorithm: cms::ecdsa_with_sha_256(),
+        digest_algorithm: certificate.suite().digest_algorithm(),
+        signature_algorithm: certificate.suite().signature_algorithm(),
     });
     [
         cms::attribute(cms::CONTENT_TYPE, content_type),

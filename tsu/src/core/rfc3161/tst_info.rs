@@ -5,6 +5,7 @@ use chronolease_core::time::{Bound, GenTime};
 use num_bigint::BigInt;
 use rasn::prelude::*;
 use rasn_cms::tsp::{Accuracy, TstInfo};
+use rasn_pkix::{Extension, Extensions};
 
 use super::der;
 use super::request::Request;
@@ -37,13 +38,37 @@ pub(super) fn accuracy_bound(accuracy: &Accuracy) -> Option<Bound> {
     Some(Bound::from_nanos(seconds * 1_000_000_000 + millis * 1_000_000 + micros * 1_000))
 }
 
+/// What stays the same from token to token.
+#[derive(Clone, Copy)]
+pub(super) struct Constant<'a> {
+    pub(super) accuracy: &'a Accuracy,
+    pub(super) qualified: bool,
+}
+
+const QC_STATEMENTS: &Oid = Oid::const_new(&[1, 3, 6, 1, 5, 5, 7, 1, 3]);
+
+/// SEQUENCE OF one QCStatement: esi4-qtstStatement-1, 0.4.0.19422.1.1 (EN 319 422 9.1).
+const QUALIFIED_TIME_STAMP: [u8; 13] =
+    [0x30, 0x0b, 0x30, 0x09, 0x06, 0x07, 0x04, 0x00, 0x81, 0x97, 0x5e, 0x01, 0x01];
+
+/// The extensions of a TSTInfo: the statement that it is a qualified time-stamp, or none. None is
+/// ever critical (EN 319 422 5.2.2).
+pub(super) fn extensions(qualified: bool) -> Option<Extensions> {
+    let statement = || Extension {
+        extn_id: QC_STATEMENTS.into(),
+        critical: false,
+        extn_value: OctetString::from(QUALIFIED_TIME_STAMP.to_vec()),
+    };
+    qualified.then(|| vec![statement()].into())
+}
+
 /// The TSTInfo in DER; `None` when the time has no GeneralizedTime. `ordering` stays at its
 /// default and `tsa` is left out.
 pub(super) fn encode(
     request: &Request,
     serial: &Serial,
     gen_time: GenTime,
-    accuracy: &Accuracy,
+    constant: Constant<'_>,
 ) -> Option<Vec<u8>> {
     // Unix time has no number for a leap second, so this never shows second 60; DER drops the
     // zeros at the end of the fraction.
@@ -54,11 +79,11 @@ pub(super) fn encode(
         message_imprint: request.imprint().clone(),
         serial_number: Integer::from(BigInt::from_signed_bytes_be(serial.as_be_bytes())),
         gen_time,
-        accuracy: Some(accuracy.clone()),
+        accuracy: Some(constant.accuracy.clone()),
         ordering: false,
         nonce: request.nonce().cloned(),
         tsa: None,
-        extensions: None,
+        extensions: extensions(constant.qualified),
     }))
 }
 
@@ -74,7 +99,7 @@ mod tests {
             &testing::request(false),
             &Serial::from_hash(&[0; 32]),
             GenTime::at(Timestamp::from_unix_nanos(unix_ns)),
-            &accuracy(Bound::from_millis(500)).unwrap(),
+            Constant { accuracy: &accuracy(Bound::from_millis(500)).unwrap(), qualified: false },
         )
         .unwrap();
         // The serial's twenty octets end right before the GeneralizedTime.

@@ -1,18 +1,22 @@
 //! The key that signs tokens, behind one trait for a file today and an HSM later.
 
+mod chain;
 mod file;
 mod pem;
 mod pool;
+mod sampled;
 
 pub use crate::core::rfc3161::SignerError;
+pub use chain::{ChainError, verify_chain};
 pub use file::{FileSigner, SignerSetupError};
 pub use pem::{PemError, load_certificates};
 pub use pool::SignerPool;
+pub use sampled::Sampled;
 
 /// A private key that signs, and the certificate's public key that checks.
 pub trait Signer: Send + Sync {
-    /// An ECDSA signature over the SHA-256 of `message`: ECDSA-Sig-Value in DER (RFC 5480), 8 to
-    /// 72 octets.
+    /// A signature of `message` in the certificate's suite, in the form that CMS holds: for ECDSA
+    /// an ECDSA-Sig-Value in DER (RFC 5480).
     ///
     /// # Errors
     /// [`SignerError`] when the key cannot sign.

@@ -11,7 +11,7 @@ use super::super::TreeSize;
 use super::super::checkpoint::Checkpoint;
 use super::super::merkle::Hash;
 use super::super::note::KeyName;
-use super::event;
+use super::{event, imprint};
 use crate::fusion::{Faults, NoUtc};
 use crate::id::{self, LeaseSeq};
 use crate::interval;
@@ -169,13 +169,17 @@ struct Intent {
     gen_time: i64,
 }
 
-/// `Imprint ::= CHOICE { sha256 [0], sha384 [1], sha512 [2] }`
+/// `Imprint ::= CHOICE { sha256 [0], sha384 [1], sha512 [2], sha3-256 [3], sha3-384 [4],
+/// sha3-512 [5] }`
 #[derive(AsnType, Encode, Decode)]
 #[rasn(choice, automatic_tags)]
 enum Imprint {
     Sha256(Bytes32),
     Sha384(FixedOctetString<48>),
     Sha512(FixedOctetString<64>),
+    Sha3_256(Bytes32),
+    Sha3_384(FixedOctetString<48>),
+    Sha3_512(FixedOctetString<64>),
 }
 
 /// `IssuedToken ::= SEQUENCE { serial, tokenDigest }`

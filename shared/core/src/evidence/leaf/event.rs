@@ -13,6 +13,7 @@ use super::super::TreeSize;
 use super::super::checkpoint::Checkpoint;
 use super::super::merkle::Hash;
 use super::super::note::KeyName;
+use super::imprint::Imprint;
 
 /// What happened. The tags 12 to 15 of the grammar are reserved for kinds to come: the life cycle
 /// of keys and certificates, transitions of alarms, operators' actions, and anchors outside the
@@ -162,18 +163,6 @@ pub enum Assessment {
     Unusable,
 }
 
-/// What a token is about: the hash of the requester's data (RFC 3161 2.4.1 messageImprint), by its
-/// hash function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Imprint {
-    /// SHA-256.
-    Sha256([u8; 32]),
-    /// SHA-384.
-    Sha384([u8; 48]),
-    /// SHA-512.
-    Sha512([u8; 64]),
-}
-
 /// A token is about to be signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
@@ -239,17 +228,6 @@ pub struct PeerEpoch {
     pub origin: KeyName,
     /// Why, in an operator's words.
     pub reason: String,
-}
-
-impl Imprint {
-    /// The imprint with this hash; its length tells the hash function. `None` for any other length.
-    #[must_use]
-    pub fn from_hash(hash: &[u8]) -> Option<Self> {
-        let sha256 = || hash.try_into().ok().map(Self::Sha256);
-        let sha384 = || hash.try_into().ok().map(Self::Sha384);
-        let sha512 = || hash.try_into().ok().map(Self::Sha512);
-        sha256().or_else(sha384).or_else(sha512)
-    }
 }
 
 macro_rules! codes {

@@ -5,14 +5,16 @@
 
 mod asn1;
 mod event;
+mod imprint;
 
 use crate::sample::Sample;
 use crate::wire::WireError;
 
 pub use event::{
-    Assessment, BoxRole, Ended, Event, Imprint, Intent, IssuedToken, NewEpoch, PeerBroken,
-    PeerEpoch, Probed, Round, SourceReading, SourceState, Started, TornTail,
+    Assessment, BoxRole, Ended, Event, Intent, IssuedToken, NewEpoch, PeerBroken, PeerEpoch,
+    Probed, Round, SourceReading, SourceState, Started, TornTail,
 };
+pub use imprint::{HashFunction, Imprint};
 
 /// The version of the leaf format.
 pub const LEAF_VERSION: u8 = 1;

@@ -108,9 +108,10 @@ fn verdicts() -> impl Strategy<Value = Event> {
 }
 
 fn intents() -> impl Strategy<Value = Event> {
-    let imprint = prop_oneof![Just(32), Just(48), Just(64)]
-        .prop_flat_map(|octets| prop::collection::vec(any::<u8>(), octets))
-        .prop_map(|hash| Imprint::from_hash(&hash).expect("a length of SHA-2"));
+    let imprint = prop::sample::select(&HashFunction::ALL[..]).prop_flat_map(|function| {
+        prop::collection::vec(any::<u8>(), function.octets())
+            .prop_map(move |hash| Imprint::new(function, &hash).expect("its length"))
+    });
     (serials(), imprint, any_hash(), samples(), any::<(u64, i64)>()).prop_map(
         |(serial, imprint, tst_info_digest, sample, (lease, time))| {
             Event::Intent(Intent {

@@ -1,7 +1,9 @@
 //! The TSU's certificate (RFC 3161 2.3, EN 319 422 6, EN 319 421 7.6.7).
 
+mod key;
 mod profile;
 
+pub use key::KeyTerms;
 pub use profile::{CertificateProblem, CertificateWarning};
 
 use chronolease_core::id::SpkiPin;
@@ -11,6 +13,7 @@ use rasn_pkix::{Certificate, Name};
 use sha2::{Digest, Sha256};
 
 use super::der;
+use super::suite::Suite;
 
 /// A certificate that fits the profile.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct TsuCertificate {
     serial: Integer,
     spki_der: Vec<u8>,
     public_key: Vec<u8>,
+    suite: Suite,
+    algorithm_until: Option<Timestamp<Utc>>,
     certificate_use: Period,
     key_use: Period,
     warnings: Vec<CertificateWarning>,
@@ -47,18 +52,25 @@ pub enum NotUsable {
     /// After the privateKeyUsagePeriod.
     #[error("the key may not be used after {0:?}")]
     KeyExpired(Timestamp<Utc>),
+    /// The algorithm is no longer held fit to sign with (TS 119 312).
+    #[error("the key's algorithm is outdated since {0:?} (TS 119 312, EN 319 421 TIS-7.6.2-05)")]
+    AlgorithmOutdated(Timestamp<Utc>),
 }
 
 impl TsuCertificate {
-    /// Reads a certificate in DER and checks it against the profile. Whether its dates include the
+    /// Reads a certificate in DER and checks it against the profile; `terms` say how its key is
+    /// used. Whether its dates include the
     /// present is not part of this: see [`TsuCertificate::usable_at`].
     ///
     /// # Errors
     /// All [`CertificateProblem`]s at once.
-    pub fn check(certificate_der: &[u8]) -> Result<Self, Vec<CertificateProblem>> {
+    pub fn check(
+        certificate_der: &[u8],
+        terms: &KeyTerms,
+    ) -> Result<Self, Vec<CertificateProblem>> {
         let certificate: Certificate =
             der::decode(certificate_der).map_err(|e| vec![CertificateProblem::Der(e)])?;
-        let facts = profile::check(&certificate)?;
+        let facts = profile::check(&certificate, terms)?;
         let tbs = certificate.tbs_certificate;
         Ok(Self {
             der: certificate_der.to_vec(),
@@ -66,13 +78,15 @@ impl TsuCertificate {
             serial: tbs.serial_number,
             spki_der: der::encode(&tbs.subject_public_key_info),
             public_key: facts.public_key,
+            suite: facts.suite,
+            algorithm_until: terms.algorithm_until,
             certificate_use: facts.certificate_use,
             key_use: facts.key_use,
             warnings: facts.warnings,
         })
     }
 
-    /// Whether both the certificate and its key may be used at `now`: to be asked before signing
+    /// Whether the certificate, its key and its algorithm may be used at `now`: to be asked before signing
     /// and again before release (EN 319 421 TIS-7.7.1-09).
     ///
     /// # Errors
@@ -87,6 +101,8 @@ impl TsuCertificate {
             Err(NotUsable::KeyNotYet(key.first))
         } else if now > key.last {
             Err(NotUsable::KeyExpired(key.last))
+        } else if let Some(until) = self.algorithm_until.filter(|until| now > *until) {
+            Err(NotUsable::AlgorithmOutdated(until))
         } else {
             Ok(())
         }
@@ -95,7 +111,14 @@ impl TsuCertificate {
     /// The last instant at which tokens can be signed.
     #[must_use]
     pub fn usable_until(&self) -> Timestamp<Utc> {
-        self.certificate_use.last.min(self.key_use.last)
+        let last = self.certificate_use.last.min(self.key_use.last);
+        self.algorithm_until.map_or(last, |until| last.min(until))
+    }
+
+    /// What tokens are signed with.
+    #[must_use]
+    pub const fn suite(&self) -> Suite {
+        self.suite
     }
 
     /// What is allowed but not advised.
@@ -140,11 +163,25 @@ impl TsuCertificate {
         SpkiPin::from_bytes(Sha256::digest(&self.spki_der).into())
     }
 
-    /// The P-256 point: 65 octets, uncompressed (SEC 1 2.3.3).
+    /// The key as the BIT STRING of its SubjectPublicKeyInfo holds it: an uncompressed point
+    /// (SEC 1 2.3.3), an RSAPublicKey in DER (RFC 8017 A.1.1), or 32 octets (RFC 8410 4).
     #[must_use]
     pub fn public_key(&self) -> &[u8] {
         &self.public_key
     }
+}
+
+/// The last instant of a day in UTC, from its date `YYYY-MM-DD`; `None` when it is not one.
+#[must_use]
+pub fn parse_date(text: &str) -> Option<Timestamp<Utc>> {
+    let digits = text.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    if text.len() != 10 || !digits {
+        return None;
+    }
+    format!("{text}T23:59:59.999999999Z").parse().ok().map(timestamp)
 }
 
 /// A date of a certificate. Dates that nanoseconds in 64 bits cannot count saturate: 9999-12-31

@@ -4,10 +4,12 @@ use chronolease_core::time::Timestamp;
 use rasn::prelude::*;
 use rasn_pkix::{
     BasicConstraints, Certificate, ExtKeyUsageSyntax, Extension, KeyUsage, Name,
-    PrivateKeyUsagePeriod, SubjectPublicKeyInfo, TbsCertificate, Time, Version,
+    PrivateKeyUsagePeriod, TbsCertificate, Time, Version,
 };
 
 use super::super::der::{self, DerError};
+use super::super::suite::Suite;
+use super::key::{self, KeyTerms};
 use super::{Period, timestamp};
 
 const KEY_USAGE: &Oid = Oid::const_new(&[2, 5, 29, 15]);
@@ -15,8 +17,6 @@ const PRIVATE_KEY_USAGE_PERIOD: &Oid = Oid::const_new(&[2, 5, 29, 16]);
 const BASIC_CONSTRAINTS: &Oid = Oid::const_new(&[2, 5, 29, 19]);
 const EXT_KEY_USAGE: &Oid = Oid::const_new(&[2, 5, 29, 37]);
 const KP_TIME_STAMPING: &Oid = Oid::const_new(&[1, 3, 6, 1, 5, 5, 7, 3, 8]);
-const EC_PUBLIC_KEY: &Oid = Oid::const_new(&[1, 2, 840, 10045, 2, 1]);
-const PRIME_256_V1: &Oid = Oid::const_new(&[1, 2, 840, 10045, 3, 1, 7]);
 const COMMON_NAME: &Oid = Oid::const_new(&[2, 5, 4, 3]);
 const COUNTRY_NAME: &Oid = Oid::const_new(&[2, 5, 4, 6]);
 const ORGANIZATION_NAME: &Oid = Oid::const_new(&[2, 5, 4, 10]);
@@ -38,19 +38,19 @@ pub enum CertificateProblem {
     #[error("the extension {0} is {1}")]
     Extension(ObjectIdentifier, DerError),
     /// There is no extended key usage (RFC 3161 2.3).
-    #[error("extendedKeyUsage is missing")]
+    #[error("extendedKeyUsage is missing (RFC 3161 2.3)")]
     ExtendedKeyUsageMissing,
     /// The extended key usage is not critical (RFC 3161 2.3).
-    #[error("extendedKeyUsage is not critical")]
+    #[error("extendedKeyUsage is not critical (RFC 3161 2.3)")]
     ExtendedKeyUsageNotCritical,
     /// The extended key usage is not timeStamping alone (RFC 3161 2.3).
-    #[error("extendedKeyUsage is not timeStamping alone")]
+    #[error("extendedKeyUsage is not timeStamping alone (RFC 3161 2.3)")]
     ExtendedKeyUsageNotSole,
     /// There is no key usage.
-    #[error("keyUsage is missing")]
+    #[error("keyUsage is missing (EN 319 422 6)")]
     KeyUsageMissing,
     /// The key usage is not critical.
-    #[error("keyUsage is not critical")]
+    #[error("keyUsage is not critical (EN 319 412-2 4.3.2)")]
     KeyUsageNotCritical,
     /// The key usage names something else than digitalSignature and nonRepudiation, or nothing.
     #[error("keyUsage allows something else than digitalSignature and nonRepudiation")]
@@ -58,9 +58,24 @@ pub enum CertificateProblem {
     /// It is a CA certificate.
     #[error("the certificate is a CA's")]
     Ca,
-    /// The key is not an uncompressed point on P-256.
-    #[error("the key is not an ECDSA key on P-256")]
-    NotP256,
+    /// No suite takes the key.
+    #[error(
+        "the key is none of ECDSA on P-256, P-384 or P-521 (uncompressed), RSA of 3072 or 4096 bits \
+         and Ed25519; others are outdated or unknown (TS 119 312, EN 319 421 TIS-7.6.2-05)"
+    )]
+    Key,
+    /// Nobody said how the RSA key pads.
+    #[error("an RSA key needs signer.rsa_padding: \"pss\", or the legacy \"pkcs1\"")]
+    RsaPaddingMissing,
+    /// The key has no padding.
+    #[error("signer.rsa_padding is set, but the key is not an RSA key")]
+    RsaPaddingWithoutRsa,
+    /// TS 119 312 wants legacy suites to be left.
+    #[error("{0} is a legacy suite: plan its end with signer.algorithm_until (TS 119 312)")]
+    LegacyWithoutEnd(&'static str),
+    /// The certificate is valid for longer than its algorithm is fit.
+    #[error("the certificate outlives its algorithm's end date (EN 319 421 TIS-7.6.5-01)")]
+    OutlivesAlgorithm,
     /// The validity ends before it begins.
     #[error("the validity ends before it begins")]
     ValidityEmpty,
@@ -68,7 +83,7 @@ pub enum CertificateProblem {
     #[error("privateKeyUsagePeriod ends before it begins")]
     KeyPeriodEmpty,
     /// The private key may be used until the certificate ends or longer (EN 319 421 TIS-7.6.7-04).
-    #[error("privateKeyUsagePeriod does not end before the certificate does")]
+    #[error("privateKeyUsagePeriod does not end before the certificate does (TIS-7.6.7-04)")]
     KeyPeriodTooLong,
     /// The issuer has no name (RFC 5280 4.1.2.4).
     #[error("the issuer has no name")]
@@ -87,17 +102,24 @@ pub enum CertificateWarning {
     /// The subject has no organizationIdentifier, which legal persons must have (EN 319 412-3).
     #[error("the subject has no organizationIdentifier, which a legal person must have")]
     NoOrganizationIdentifier,
+    /// The suite is still agreed but to be left.
+    #[error("{0} is a legacy suite (TS 119 312)")]
+    LegacySuite(&'static str),
 }
 
 /// What the check found out.
 pub(super) struct Facts {
     pub(super) public_key: Vec<u8>,
+    pub(super) suite: Suite,
     pub(super) certificate_use: Period,
     pub(super) key_use: Period,
     pub(super) warnings: Vec<CertificateWarning>,
 }
 
-pub(super) fn check(certificate: &Certificate) -> Result<Facts, Vec<CertificateProblem>> {
+pub(super) fn check(
+    certificate: &Certificate,
+    terms: &KeyTerms,
+) -> Result<Facts, Vec<CertificateProblem>> {
     let tbs = &certificate.tbs_certificate;
     let mut findings = Findings { tbs, problems: Vec::new(), warnings: Vec::new() };
     findings.version_and_names();
@@ -106,16 +128,22 @@ pub(super) fn check(certificate: &Certificate) -> Result<Facts, Vec<CertificateP
     findings.key_usage();
     findings.not_a_ca();
     let (certificate_use, key_use) = findings.periods();
-    let public_key = p256_point(&tbs.subject_public_key_info);
-    let Findings { mut problems, warnings, .. } = findings;
-    if public_key.is_none() {
-        problems.push(CertificateProblem::NotP256);
-    }
-    match public_key {
-        Some(public_key) if problems.is_empty() => {
-            Ok(Facts { public_key, certificate_use, key_use, warnings })
+    let outlives = terms.algorithm_until.is_some_and(|until| certificate_use.last > until);
+    findings.require(!outlives, CertificateProblem::OutlivesAlgorithm);
+    let key = key::read(&tbs.subject_public_key_info, terms);
+    let Findings { mut problems, mut warnings, .. } = findings;
+    match key {
+        Ok((suite, public_key)) if problems.is_empty() => {
+            if suite.is_legacy() {
+                warnings.push(CertificateWarning::LegacySuite(suite.name()));
+            }
+            Ok(Facts { public_key, suite, certificate_use, key_use, warnings })
         }
-        _ => Err(problems),
+        Ok(_) => Err(problems),
+        Err(problem) => {
+            problems.push(problem);
+            Err(problems)
+        }
     }
 }
 
@@ -239,16 +267,4 @@ impl<'a> Findings<'a> {
         }
         (certificate_use, key_use)
     }
-}
-
-/// The point of a P-256 key, when it is one and not compressed (RFC 5480 2).
-fn p256_point(spki: &SubjectPublicKeyInfo) -> Option<Vec<u8>> {
-    let curve = spki.algorithm.parameters.as_ref()?;
-    let curve: ObjectIdentifier = der::decode(curve.as_bytes()).ok()?;
-    let point = spki.subject_public_key.as_raw_slice();
-    let fits = spki.algorithm.algorithm == *EC_PUBLIC_KEY
-        && curve == *PRIME_256_V1
-        && spki.subject_public_key.len() == 65 * 8
-        && point[0] == 4;
-    fits.then(|| point.to_vec())
 }

@@ -6,7 +6,10 @@ use rcgen::{CertificateParams, DnType, IsCa, KeyUsagePurpose, date_time_ymd};
 use CertificateProblem as Problem;
 
 fn checked(change: impl FnOnce(&mut CertificateParams)) -> Result<TsuCertificate, Vec<Problem>> {
-    TsuCertificate::check(&Pki::with(change, &rcgen::PKCS_ECDSA_P256_SHA256).tsu_der)
+    TsuCertificate::check(
+        &Pki::with(change, &rcgen::PKCS_ECDSA_P256_SHA256).tsu_der,
+        &KeyTerms::default(),
+    )
 }
 
 /// A privateKeyUsagePeriod from and to the dates `YYYYMMDDhhmmssZ`.
@@ -158,11 +161,16 @@ fn all_problems_are_reported_at_once() {
             params.custom_extensions.clear();
             params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         },
-        &rcgen::PKCS_ECDSA_P384_SHA384,
+        &rcgen::PKCS_RSA_SHA256,
     );
     assert_eq!(
-        TsuCertificate::check(&pki.tsu_der).expect_err("unfit"),
-        [Problem::ExtendedKeyUsageMissing, Problem::KeyUsageMissing, Problem::Ca, Problem::NotP256]
+        TsuCertificate::check(&pki.tsu_der, &KeyTerms::default()).expect_err("unfit"),
+        [
+            Problem::ExtendedKeyUsageMissing,
+            Problem::KeyUsageMissing,
+            Problem::Ca,
+            Problem::RsaPaddingMissing
+        ]
     );
 }
 
@@ -182,7 +190,8 @@ fn extensions_that_do_not_parse_or_come_twice_are_problems() {
 fn what_is_no_certificate_in_der_is_a_problem() {
     let der = Pki::new().tsu_der;
     for bytes in [&[][..], &der[1..], &[&der[..], &[0]].concat()] {
-        let problems = TsuCertificate::check(bytes).expect_err("no certificate");
+        let problems =
+            TsuCertificate::check(bytes, &KeyTerms::default()).expect_err("no certificate");
         assert!(matches!(problems[..], [Problem::Der(_)]));
     }
 }
@@ -217,6 +226,63 @@ fn the_key_is_usable_within_its_own_period_only() {
     assert_eq!(certificate.usable_at(first + -moment), Err(NotUsable::KeyNotYet(first)));
     assert_eq!(certificate.usable_at(last + moment), Err(NotUsable::KeyExpired(last)));
     assert_eq!(certificate.usable_until(), last);
+}
+
+#[test]
+fn an_algorithm_ends_on_its_date() {
+    let der = Pki::with(
+        |params| params.not_after = date_time_ymd(2030, 1, 1),
+        &rcgen::PKCS_ECDSA_P256_SHA256,
+    )
+    .tsu_der;
+    let until = |date| KeyTerms { algorithm_until: parse_date(date), ..KeyTerms::default() };
+    let early = TsuCertificate::check(&der, &until("2029-12-31")).expect_err("too early");
+    assert_eq!(early, [Problem::OutlivesAlgorithm]);
+    let certificate = TsuCertificate::check(&der, &until("2030-01-01")).expect("long enough");
+    assert_eq!(certificate.usable_until(), seconds(1_893_456_000));
+
+    // A certificate without end, so that the algorithm ends first.
+    let endless = Pki::new().certificate();
+    let last = parse_date("2031-12-31").unwrap();
+    let ending = TsuCertificate { algorithm_until: Some(last), ..endless };
+    let moment = chronolease_core::time::Span::from_nanos(1);
+    assert_eq!(last + moment, seconds(1_956_528_000));
+    assert_eq!(ending.usable_at(last), Ok(()));
+    assert_eq!(ending.usable_at(last + moment), Err(NotUsable::AlgorithmOutdated(last)));
+    assert_eq!(ending.usable_until(), last);
+}
+
+#[test]
+fn a_date_is_read_strictly() {
+    for bad in
+        ["", "2031-02-29", "2031-1-01", "31-12-2031", "2031-12-31Z", "+031-12-31", "2031/12/31"]
+    {
+        assert_eq!(parse_date(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn a_key_must_fit_a_suite_and_its_terms() {
+    use super::super::RsaPadding::{Pkcs1, Pss};
+    let p256 = Pki::new().tsu_der;
+    let rsa = |size| {
+        let pki = Pki::rsa(size, Pss);
+        (pki.tsu_der, pki.terms)
+    };
+    let (rsa_2048, terms) = rsa(rcgen::RsaKeySize::_2048);
+    let (rsa_3072, _) = rsa(rcgen::RsaKeySize::_3072);
+    let padded = |padding| KeyTerms { rsa_padding: Some(padding), algorithm_until: None };
+    let refused = |der: &[u8], terms: &KeyTerms| TsuCertificate::check(der, terms).expect_err("");
+    assert_eq!(refused(&rsa_2048, &terms), [Problem::Key]);
+    assert_eq!(refused(&rsa_3072, &KeyTerms::default()), [Problem::RsaPaddingMissing]);
+    assert_eq!(refused(&p256, &padded(Pss)), [Problem::RsaPaddingWithoutRsa]);
+    let legacy = Problem::LegacyWithoutEnd("RSA-3072 PKCS#1 v1.5 with SHA-256");
+    assert_eq!(refused(&rsa_3072, &padded(Pkcs1)), [legacy]);
+    let modern = TsuCertificate::check(&rsa_3072, &padded(Pss)).expect("fits");
+    assert!(!modern.warnings().iter().any(|w| matches!(w, CertificateWarning::LegacySuite(_))));
+    let planned = KeyTerms { rsa_padding: Some(Pkcs1), ..terms };
+    let warned = TsuCertificate::check(&rsa_3072, &planned).expect("its end is planned");
+    assert!(warned.warnings().iter().any(|w| matches!(w, CertificateWarning::LegacySuite(_))));
 }
 
 #[test]

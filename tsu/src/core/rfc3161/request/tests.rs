@@ -53,11 +53,15 @@ fn every_reason_is_told_apart() {
     // [0] { Extension { 1.2.3, OCTET STRING {} } }, then the same as critical.
     let extension = [0xa0, 0x08, 0x30, 0x06, 0x06, 0x02, 0x2a, 0x03, 0x04, 0x00];
     let critical = [0xa0, 0x0b, 0x30, 0x09, 0x06, 0x02, 0x2a, 0x03, 0x01, 0x01, 0xff, 0x04, 0x00];
-    let cases: [(&str, &[&[u8]], FailInfo); 13] = [
+    let cases: [(&str, &[&[u8]], FailInfo); 17] = [
         ("version 0", &[&[2, 1, 0], &good], FailInfo::BadRequest),
         ("version 2", &[&[2, 1, 2], &good], FailInfo::BadRequest),
         ("SHA-1", &[VERSION, &sha_1], FailInfo::BadAlg),
         ("SHA-224", &[VERSION, &imprint(4, 28)], FailInfo::BadAlg),
+        ("SHA-512/256", &[VERSION, &imprint(6, 32)], FailInfo::BadAlg),
+        ("SHA3-224", &[VERSION, &imprint(7, 28)], FailInfo::BadAlg),
+        ("SHAKE128", &[VERSION, &imprint(11, 32)], FailInfo::BadAlg),
+        ("SHA3-384 too short", &[VERSION, &imprint(9, 32)], FailInfo::BadDataFormat),
         ("digest too short", &[VERSION, &imprint(1, 31)], FailInfo::BadDataFormat),
         ("digest too long", &[VERSION, &imprint(1, 33)], FailInfo::BadDataFormat),
         ("digest of another hash", &[VERSION, &imprint(3, 32)], FailInfo::BadDataFormat),
@@ -74,9 +78,19 @@ fn every_reason_is_told_apart() {
 }
 
 #[test]
+fn every_recommended_hash_is_taken_and_told_apart() {
+    for (function, last_arc) in HashFunction::ALL.into_iter().zip([1, 2, 3, 8, 9, 10]) {
+        let octets = u8::try_from(function.octets()).unwrap();
+        let request = parsed(&[VERSION, &imprint(last_arc, octets)]).unwrap();
+        assert_eq!(*request.hash(), Imprint::new(function, request.digest()).unwrap());
+        assert_eq!(der::encode(request.imprint()), imprint(last_arc, octets));
+    }
+}
+
+#[test]
 fn nonces_of_every_kind_are_echoed() {
     let negative: &[u8] = &[0x02, 0x02, 0xff, 0x00];
-    for nonce in [&[0x02, 0x01, 0x00], negative, &nonce(20), &nonce(64)] {
+    for nonce in [&[0x02, 0x01, 0x00], negative, &nonce(8), &nonce(20), &nonce(64)] {
         let request = parsed(&[VERSION, &imprint(1, 32), nonce]).unwrap();
         assert_eq!(der::encode(request.nonce().unwrap()), nonce);
     }
@@ -122,6 +136,9 @@ fn requests_of_openssl_parse() {
         ("-sha256", 32, &["-cert"][..]),
         ("-sha384", 48, &["-no_nonce"]),
         ("-sha512", 64, &["-cert", "-tspolicy", "1.2.3.4.5"]),
+        ("-sha3-256", 32, &["-cert"]),
+        ("-sha3-384", 48, &[]),
+        ("-sha3-512", 64, &["-no_nonce"]),
     ] {
         let digest = "5a".repeat(octets);
         let query = [&["ts", "-query", "-digest", &digest, hash], extra].concat();

@@ -1,5 +1,5 @@
 use super::super::testing::{self, NONCE, Pki, VERSION, imprint, request_der};
-use super::super::{FailInfo, parse};
+use super::super::{FailInfo, Suite, parse};
 use super::*;
 use crate::io::signer::{FileSigner, Signer};
 use chronolease_core::time::{Bound, Timestamp};
@@ -177,9 +177,13 @@ fn every_field_of_the_signer_is_checked() {
         signer.sid = rasn_cms::SignerIdentifier::SubjectKeyIdentifier(key_id);
     };
     assert_eq!(found(sid), differs("sid"));
-    let digest = |signer: &mut FullSignerInfo| signer.digest_algorithm = cms::ecdsa_with_sha_256();
+    let digest = |signer: &mut FullSignerInfo| {
+        signer.digest_algorithm = Suite::EcdsaP256.signature_algorithm()
+    };
     assert_eq!(found(digest), differs("digestAlgorithm"));
-    let algorithm = |signer: &mut FullSignerInfo| signer.signature_algorithm = cms::sha_256();
+    let algorithm = |signer: &mut FullSignerInfo| {
+        signer.signature_algorithm = Suite::EcdsaP256.digest_algorithm()
+    };
     assert_eq!(found(algorithm), differs("signatureAlgorithm"));
     let unsigned = |signer: &mut FullSignerInfo| signer.unsigned_attrs = Some(SetOf::new());
     assert_eq!(found(unsigned), differs("unsignedAttrs"));
@@ -210,8 +214,8 @@ fn every_signed_attribute_is_checked() {
     assert_eq!(bench.changed_attribute(cms::MESSAGE_DIGEST, digest), differs("messageDigest"));
 
     let protection = der::any(&cms::AlgorithmProtection {
-        digest_algorithm: cms::sha_256(),
-        signature_algorithm: cms::sha_256(),
+        digest_algorithm: Suite::EcdsaP256.digest_algorithm(),
+        signature_algorithm: Suite::EcdsaP256.digest_algorithm(),
     });
     let found = bench.changed_attribute(cms::ALGORITHM_PROTECTION, protection);
     assert_eq!(found, differs("CMSAlgorithmProtection"));

@@ -252,9 +252,12 @@ impl From<&event::Intent> for Intent {
         Self {
             serial: FixedOctetString::new(*intent.serial.as_be_bytes()),
             imprint: match intent.imprint {
-                event::Imprint::Sha256(hash) => Imprint::Sha256(FixedOctetString::new(hash)),
-                event::Imprint::Sha384(hash) => Imprint::Sha384(FixedOctetString::new(hash)),
-                event::Imprint::Sha512(hash) => Imprint::Sha512(FixedOctetString::new(hash)),
+                imprint::Imprint::Sha256(hash) => Imprint::Sha256(FixedOctetString::new(hash)),
+                imprint::Imprint::Sha384(hash) => Imprint::Sha384(FixedOctetString::new(hash)),
+                imprint::Imprint::Sha512(hash) => Imprint::Sha512(FixedOctetString::new(hash)),
+                imprint::Imprint::Sha3_256(hash) => Imprint::Sha3_256(FixedOctetString::new(hash)),
+                imprint::Imprint::Sha3_384(hash) => Imprint::Sha3_384(FixedOctetString::new(hash)),
+                imprint::Imprint::Sha3_512(hash) => Imprint::Sha3_512(FixedOctetString::new(hash)),
             },
             tst_info_digest: bytes(&intent.tst_info_digest),
             sample: Sample::from(&intent.sample),
@@ -270,9 +273,12 @@ impl TryFrom<Intent> for event::Intent {
         Ok(Self {
             serial: serial(&intent.serial)?,
             imprint: match intent.imprint {
-                Imprint::Sha256(hash) => event::Imprint::Sha256(*hash),
-                Imprint::Sha384(hash) => event::Imprint::Sha384(*hash),
-                Imprint::Sha512(hash) => event::Imprint::Sha512(*hash),
+                Imprint::Sha256(hash) => imprint::Imprint::Sha256(*hash),
+                Imprint::Sha384(hash) => imprint::Imprint::Sha384(*hash),
+                Imprint::Sha512(hash) => imprint::Imprint::Sha512(*hash),
+                Imprint::Sha3_256(hash) => imprint::Imprint::Sha3_256(*hash),
+                Imprint::Sha3_384(hash) => imprint::Imprint::Sha3_384(*hash),
+                Imprint::Sha3_512(hash) => imprint::Imprint::Sha3_512(*hash),
             },
             tst_info_digest: hash(&intent.tst_info_digest),
             sample: intent.sample.into(),

@@ -155,6 +155,17 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 gen_time: GenTime::at(sample(78_000_000).real),
             }),
         ),
+        (
+            "intent-sha3",
+            Event::Intent(Intent {
+                serial,
+                imprint: Imprint::Sha3_512([0xda; 64]),
+                tst_info_digest: digest(0x75),
+                sample: sample(78_000_000),
+                lease: LeaseSeq::new(7),
+                gen_time: GenTime::at(sample(78_000_000).real),
+            }),
+        ),
         ("issued", Event::Issued(vec![IssuedToken { serial, token_digest: digest(0x70) }])),
         ("peerCheckpoint", Event::PeerCheckpoint(peer_note())),
         ("tornTail", Event::TornTail(TornTail { after: TreeSize::new(4_096), cut_bytes: 129 })),

@@ -1,0 +1,196 @@
+//! Connections of clients, with and without TLS, and how long each may take for what.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+/// How long a connection may stay open without a byte from the client.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a client may take for the TLS handshake, for the head of a request, for its body, and
+/// to take an answer in.
+pub(super) const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long connections may take to end when the TSU stops.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// The most that is kept of a connection unread, so the longest head of a request, in bytes.
+const BUFFER_BYTES: usize = 16_384;
+
+/// Where clients come in.
+#[derive(Debug)]
+pub struct Door {
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// With what it speaks TLS, if it does.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+/// Why HTTPS cannot be spoken.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read or does not hold what it should.
+    #[error("{}: {source}", path.display())]
+    Pem {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: pem::Error,
+    },
+    /// Key and certificates do not fit together, or cannot be used.
+    #[error("{}: {source}", path.display())]
+    Unfit {
+        /// The file of the certificates.
+        path: PathBuf,
+        /// What is wrong.
+        source: rustls::Error,
+    },
+}
+
+/// TLS 1.3 with these certificates, the server's first, and this key. Clients need none.
+///
+/// # Errors
+/// [`TlsError`] that names the file.
+pub fn tls_config(certificates: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let pem = |path: &Path, source| TlsError::Pem { path: path.to_owned(), source };
+    let chain = CertificateDer::pem_file_iter(certificates)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| pem(certificates, e))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|e| pem(key, e))?;
+    let unfit = |source| TlsError::Unfit { path: certificates.to_owned(), source };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(unfit)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unfit)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Serves at every door until `stop`, with at most `connections_max` open in all.
+pub(super) async fn serve(
+    doors: Vec<Door>,
+    router: Router,
+    connections_max: usize,
+    stop: CancellationToken,
+) {
+    let seats = Arc::new(Semaphore::new(connections_max));
+    let tracker = TaskTracker::new();
+    let mut keepers = tokio::task::JoinSet::new();
+    for door in doors {
+        let (router, seats) = (router.clone(), Arc::clone(&seats));
+        keepers.spawn(keep(door, router, seats, tracker.clone(), stop.clone()));
+    }
+    while keepers.join_next().await.is_some() {}
+    tracker.close();
+    if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {
+        warn!(open = tracker.len(), "closing connections that did not end in time");
+    }
+}
+
+async fn keep(
+    door: Door,
+    router: Router,
+    seats: Arc<Semaphore>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+) {
+    while let Some((stream, seat)) = next(&door.listener, &seats, &stop).await {
+        let (tls, router, stop) = (door.tls.clone(), router.clone(), stop.clone());
+        tracker.spawn(connection(stream, tls, router, stop, seat));
+    }
+}
+
+async fn next(
+    listener: &TcpListener,
+    seats: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    loop {
+        // A seat is taken only for a client that is there: one door must not starve another.
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return None,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                tokio::select! {
+                    () = stop.cancelled() => return None,
+                    seat = Arc::clone(seats).acquire_owned() => return Some((stream, seat.ok()?)),
+                }
+            }
+            Err(error) => {
+                // Such as too many open files: it passes when others close.
+                warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    router: Router,
+    stop: CancellationToken,
+    _seat: OwnedSemaphorePermit,
+) {
+    let _ = stream.set_nodelay(true);
+    // Without these a client that never reads, or never asks, would keep its seat for good.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_read_timeout(Some(IDLE_TIMEOUT));
+    stream.set_write_timeout(Some(CLIENT_TIMEOUT));
+    let stream = Box::pin(stream);
+    let Some(tls) = tls else { return speak(stream, router, stop).await };
+    let handshake = TlsAcceptor::from(tls).accept(stream);
+    let done = tokio::select! {
+        () = stop.cancelled() => return,
+        done = tokio::time::timeout(CLIENT_TIMEOUT, handshake) => done,
+    };
+    match done {
+        Ok(Ok(stream)) => speak(stream, router, stop).await,
+        Ok(Err(error)) => debug!(%error, "a client's TLS handshake failed"),
+        Err(_) => debug!("a client's TLS handshake took too long"),
+    }
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(CLIENT_TIMEOUT)
+        .max_buf_size(BUFFER_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        debug!(%error, "a client's connection broke");
+    }
+}

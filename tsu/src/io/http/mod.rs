@@ -1,0 +1,159 @@
+//! The endpoint for clients: the Time-Stamp Protocol over HTTP (RFC 3161 3.4).
+
+mod listener;
+mod pages;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub use listener::{Door, TlsError, tls_config};
+pub use pages::{Facts, Pages};
+
+use listener::CLIENT_TIMEOUT;
+
+use super::issuing::Incoming;
+use super::metrics::TsuMetrics;
+use crate::core::rfc3161::{self, FailInfo, Rejection, RequestPolicy};
+
+const QUERY: &str = "application/timestamp-query";
+const REPLY: HeaderValue = HeaderValue::from_static("application/timestamp-reply");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// A refusal in the terms of HTTP, with a line for the client.
+type Refusal = (StatusCode, &'static str);
+
+const OVERLOAD: Refusal = (StatusCode::SERVICE_UNAVAILABLE, "too many requests wait\n");
+
+/// When to come back after [`OVERLOAD`], in seconds.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+const STOPPING: Rejection = Rejection::new(FailInfo::SystemFailure, "the TSA is stopping");
+
+/// What the endpoint needs.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Where requests go.
+    pub requests: mpsc::Sender<Incoming>,
+    /// The policies that requests may name.
+    pub policy: Arc<RequestPolicy>,
+    /// The largest request, in bytes.
+    pub request_bytes_max: usize,
+    /// What is told of the service.
+    pub pages: Arc<Pages>,
+    /// What Prometheus reads.
+    pub metrics: TsuMetrics,
+}
+
+impl Endpoint {
+    /// Serves on every door until `stop`, then lets open connections end. At most
+    /// `connections_max` are open at a time; more wait in the listeners' queues.
+    pub async fn serve(self, doors: Vec<Door>, connections_max: usize, stop: CancellationToken) {
+        let router = Router::new()
+            .route("/", post(query).get(pages::page_of))
+            .route("/chain.pem", get(pages::chain))
+            .route("/policy", get(pages::policy))
+            .route("/disclosure.json", get(pages::disclosure_of))
+            .layer(map_response(never_stored))
+            .with_state(self);
+        listener::serve(doors, router, connections_max, stop).await;
+    }
+}
+
+/// Answers are for those who asked, and for now.
+async fn never_stored(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+    response
+}
+
+async fn query(State(endpoint): State<Endpoint>, request: Request<Body>) -> Response {
+    match endpoint.answer(request).await {
+        Ok(der) => ([(header::CONTENT_TYPE, REPLY)], der).into_response(),
+        Err(OVERLOAD) => ([(header::RETRY_AFTER, RETRY_AFTER_S)], OVERLOAD).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+impl Endpoint {
+    /// The response of RFC 3161 in DER, or a refusal in the terms of HTTP.
+    async fn answer(&self, request: Request<Body>) -> Result<Vec<u8>, Refusal> {
+        let body = self.body(request).await.inspect_err(|_| self.metrics.http_refused())?;
+        let parsed = match rfc3161::parse(&body, &self.policy) {
+            Ok(parsed) => parsed,
+            Err(rejection) => return Ok(self.reject(&rejection)),
+        };
+        let (reply, answer) = oneshot::channel();
+        match self.requests.try_send(Incoming { request: parsed, reply }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                self.metrics.overloaded();
+                return Err(OVERLOAD);
+            }
+            Err(TrySendError::Closed(_)) => return Ok(self.reject(&STOPPING)),
+        }
+        match answer.await {
+            Ok(Ok(token)) => {
+                self.metrics.granted();
+                Ok(rfc3161::granted(&token.into_der()))
+            }
+            Ok(Err(rejection)) => Ok(self.reject(&rejection)),
+            Err(_) => Ok(self.reject(&STOPPING)),
+        }
+    }
+
+    fn reject(&self, rejection: &Rejection) -> Vec<u8> {
+        self.metrics.rejected(rejection.fail);
+        rfc3161::rejected(rejection)
+    }
+
+    async fn body(&self, request: Request<Body>) -> Result<Vec<u8>, Refusal> {
+        const TOO_LARGE: Refusal = (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large\n");
+        if !is_query(request.headers()) {
+            let expected = "the Content-Type must be application/timestamp-query\n";
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, expected));
+        }
+        let body = request.into_body();
+        // What a declared length already shows need not be read.
+        if body.size_hint().lower() > self.request_bytes_max as u64 {
+            return Err(TOO_LARGE);
+        }
+        let read = to_bytes(body, self.request_bytes_max);
+        match tokio::time::timeout(CLIENT_TIMEOUT, read).await {
+            Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+            Ok(Err(error)) if is_too_large(&error) => Err(TOO_LARGE),
+            Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the request's body broke off\n")),
+            Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the request's body took too long\n")),
+        }
+    }
+}
+
+/// The media type without parameters, in any case (RFC 9110 8.3.1).
+fn is_query(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return false };
+    let Ok(text) = value.to_str() else { return false };
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case(QUERY)
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;
