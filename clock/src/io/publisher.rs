@@ -60,6 +60,8 @@ impl Publisher {
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), PublishError> {
         let mut ticks = tokio::time::interval(Duration::from_nanos(self.interval.as_nanos()));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first one comes at once, and nobody listens yet.
+        ticks.tick().await;
         // Off from a failed accept to the next tick: a lack of sockets must not keep it busy.
         let mut accepting = true;
         loop {

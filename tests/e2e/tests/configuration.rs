@@ -124,7 +124,12 @@ fn every_mistake_is_told_with_its_place() {
     ];
     let monitor_mistakes: [Mistake<'_>; 4] = [
         ("[sources]\n", "[sources]\nfautls = 1\n", "sources.fautls", "unknown key"),
-        ("key_file = \"pki/evidence/", "key_file = \"pki/no/", "evidence.key_file", "pki/no/"),
+        (
+            "key_file = \"pki/evidence/monitor.key\"",
+            "key_file = \"pki/no/monitor.key\"",
+            "evidence.key_file",
+            "pki/no/",
+        ),
         ("revoke_beyond = \"250ms\"", "revoke_beyond = \"90ms\"", "lease.revoke_beyond", "E_bad"),
         ("probe = \"1s\"", "probe = \"2s\"", "lease.probe", "2 * 2s = 4s"),
     ];
