@@ -77,7 +77,7 @@ proptest! {
     #[test]
     fn a_confirmed_gen_time_is_within_the_accuracy_of_every_admitted_instant(
         lo_ns in -2_000 * MS..2_000 * MS, width_ns in 0..400 * MS,
-        min_ms in -2_500i64..2_500, more_ms in 0i64..600, truth in 0.0f64..=1.0,
+        min_ms in -2_500i64..2_500, more_ms in 0i64..600, share in 0i64..=1_000,
     ) {
         let utc_minus_raw =
             Interval::new(Span::from_nanos(lo_ns), Span::from_nanos(lo_ns + width_ns));
@@ -86,7 +86,7 @@ proptest! {
         let gen_times = gen_times(min_ms, min_ms + more_ms);
         let limits = WitnessLimits { half_width_max: Bound::from_millis(400), ..LIMITS };
         if judge(gen_times, m, e, &limits).is_ok() {
-            let truth = utc(0).as_unix_nanos() + lo_ns + (truth * width_ns as f64) as i64;
+            let truth = utc(0).as_unix_nanos() + lo_ns + width_ns / 1_000 * share;
             for gen_time in [gen_times.min(), gen_times.max()] {
                 let error = gen_time.as_unix_millis() * MS - truth;
                 prop_assert!(error.abs() <= 500 * MS, "{error}");

@@ -67,7 +67,7 @@ impl Bench {
     }
 
     /// The batch that is to be signed, taken out.
-    fn to_sign(&mut self) -> Option<(LaneId, Unsigned)> {
+    fn unsigned(&mut self) -> Option<(LaneId, Unsigned)> {
         let at = self.out.iter().position(|action| matches!(action, Action::Sign(..)))?;
         match self.out.remove(at) {
             Action::Sign(lane, batch) => Some((lane, batch)),
@@ -77,7 +77,7 @@ impl Bench {
 
     /// Signs the confirmed batch; the confirmation is still on its way to the disk.
     fn signed(&mut self, now: &Sample) -> LaneId {
-        let (lane, batch) = self.to_sign().expect("it is signed");
+        let (lane, batch) = self.unsigned().expect("it is signed");
         let tokens = self.sign(lane, batch);
         self.finish(now, tokens);
         lane
@@ -92,7 +92,7 @@ fn no_time(id: RequestId) -> (RequestId, Result<(), FailInfo>) {
 fn nothing_is_signed_before_the_monitors_word_nor_released_before_it_is_on_record() {
     let mut bench = witnessed(1);
     let (id, batch) = bench.asks(&sample(10, 0));
-    assert!(bench.to_sign().is_none(), "{:?}", bench.out);
+    assert!(bench.unsigned().is_none(), "{:?}", bench.out);
     bench.confirm(&sample(11, 0), word_on(batch));
     let logs = |action: &Action| matches!(action, Action::LogConfirmation(..));
     assert!(bench.out.iter().any(logs), "{:?}", bench.out);
@@ -104,7 +104,7 @@ fn nothing_is_signed_before_the_monitors_word_nor_released_before_it_is_on_recor
     let (id, batch) = bench.asks(&sample(20, 0));
     assert_eq!(batch.sequence, BatchSeq::new(2));
     bench.confirm(&sample(21, 0), word_on(batch));
-    let (lane, unsigned) = bench.to_sign().expect("it is signed");
+    let (lane, unsigned) = bench.unsigned().expect("it is signed");
     bench.handle(&sample(22, 0), Event::ConfirmationLogged(lane, Ok(())));
     let tokens = bench.sign(lane, unsigned);
     bench.finish(&sample(23, 0), tokens);
@@ -144,7 +144,7 @@ fn a_word_on_anything_else_permits_nothing() {
         let mut word = word_on(batch);
         change(&mut word);
         bench.confirm(&sample(11, 0), word);
-        assert!(bench.to_sign().is_none(), "{:?}", bench.out);
+        assert!(bench.unsigned().is_none(), "{:?}", bench.out);
         assert_eq!(bench.replies(), [no_time(id)]);
     }
 }
@@ -158,7 +158,7 @@ fn a_revocation_after_the_word_holds_the_tokens_back() {
     bench.handle(&sample(11, 0), revoked());
     assert_eq!(bench.replies(), [no_time(id)], "told at once");
     bench.confirm(&sample(12, 0), word_on(batch));
-    assert!(bench.to_sign().is_none(), "{:?}", bench.out);
+    assert!(bench.unsigned().is_none(), "{:?}", bench.out);
     // Before release.
     let mut bench = witnessed(1);
     let (id, batch) = bench.asks(&sample(10, 0));
@@ -242,7 +242,7 @@ fn what_was_asked_on_a_broken_connection_is_burnt() {
     assert_eq!(again.sequence, BatchSeq::new(1));
     // A word from before names the right number, but another root and another connection.
     bench.confirm(&sample(50, 0), word_on(batch));
-    assert!(bench.to_sign().is_none(), "{:?}", bench.out);
+    assert!(bench.unsigned().is_none(), "{:?}", bench.out);
 }
 
 #[test]
