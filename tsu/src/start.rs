@@ -294,7 +294,7 @@ impl Tsu {
             self_check = ?self.config.token.self_check, qualified = self.config.token.qualified,
             accuracy = %self.config.budget.accuracy,
             http = %self.config.http.listen, "starting without a lease");
-        warn!("this build has no clock reader (timerfd, adjtimex) and no leap-second blackout yet");
+        warn!("this build does not listen to the clock reader (timerfd, adjtimex) yet");
         if self.config.mode == Mode::Leased {
             warn!("tokens rest on the lease and the guard alone (tsu.mode = \"leased\")");
         }
