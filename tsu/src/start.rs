@@ -8,7 +8,6 @@ use chronolease_core::evidence::leaf::{self, BoxRole, Started};
 use chronolease_core::id::Incarnation;
 use chronolease_core::judge::Limits;
 use chronolease_core::time::{Bound, GenTime};
-use chronolease_core::wire;
 use chronolease_net::build;
 use chronolease_net::daemon::DaemonError;
 use chronolease_net::evidence::{Disk, OpenError, Refused};
@@ -225,16 +224,11 @@ impl Tsu {
         })
     }
 
-    /// The latest genTime on record: of a confirmed batch, or in leased mode of an intent.
+    /// The latest genTime of an intent on record. Nothing was ever released without one, whatever
+    /// the mode was then.
     fn high_water(&self, evidence: &Evidence) -> Result<Option<GenTime>, DaemonError> {
-        let witnessed = self.config.mode != Mode::Leased;
         let gen_time = |event: &leaf::Event| match event {
-            leaf::Event::Confirmed(signed) if witnessed => {
-                // It was verified before it came on record.
-                let confirmation = wire::decode_confirmation(&signed.der).ok()?;
-                Some(confirmation.batch.gen_times.max())
-            }
-            leaf::Event::Intent(intent) if !witnessed => Some(intent.gen_time),
+            leaf::Event::Intent(intent) => Some(intent.gen_time),
             _ => None,
         };
         let find = || evidence.newest(gen_time);

@@ -235,7 +235,7 @@ impl Evidence {
     /// order. Blocks on the disk; call it outside the async runtime.
     ///
     /// # Errors
-    /// [`ReadError`] when the log does not read.
+    /// [`ReadError`] when the log does not read, or holds a leaf that this version does not know.
     pub fn newest<T: Ord>(
         &self,
         value: impl Fn(&Event) -> Option<T>,
@@ -249,8 +249,10 @@ impl Evidence {
             while read < end {
                 let Some(batch) = reader.next_batch()? else { break };
                 read = batch.commit.first.as_u64().saturating_add(batch.leaves.len() as u64);
-                let leaves = batch.leaves.iter().filter_map(|leaf| Leaf::decode(leaf).ok());
-                newest = leaves.filter_map(|leaf| value(&leaf.event)).max().max(newest);
+                for leaf in &batch.leaves {
+                    let leaf = Leaf::decode(leaf).map_err(std::io::Error::other)?;
+                    newest = value(&leaf.event).max(newest);
+                }
             }
             if newest.is_some() {
                 return Ok(newest);
