@@ -28,7 +28,7 @@ use crate::core::authority::{Rearm, Record, Ward};
 use crate::core::continuity::Continuity;
 use crate::core::leap::watch::LeapWatch;
 use crate::core::ntp::PIVOT;
-use crate::core::sources::{Report, Rounds, Rules, Source, Sources};
+use crate::core::sources::{Report, Rounds, Rules, Source, Sources, Voters};
 use crate::io::admin::Admin;
 use crate::io::engine::{Engine, Input, Logs, Slot};
 use crate::io::leap_list::{self, ListFile};
@@ -254,7 +254,8 @@ impl Monitor {
             .map(|server| Source { name: server.name.clone(), group: server.laboratory.clone() });
         let rho = self.config.rules().map(|rules| rules.limits.rho).max();
         let rho = rho.unwrap_or(Ppb::from_ppm(100));
-        let rules = Rules { faults: config.faults, rho, age_max: config.age_max };
+        let rules =
+            Rules { faults: config.faults, rho, age_max: config.age_max, voters: Voters::All };
         Sources::new(servers.collect(), rules)
     }
 

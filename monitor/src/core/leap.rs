@@ -79,7 +79,7 @@ pub fn residual(
 #[cfg(test)]
 mod tests {
     use super::super::ntp::packet::RefId;
-    use super::super::sources::{Epoch, PollResult, Report, Rules, Source};
+    use super::super::sources::{Epoch, PollResult, Report, Rules, Source, Voters};
     use super::*;
     use chronolease_core::fusion::Faults;
     use chronolease_core::time::Bound;
@@ -107,6 +107,7 @@ mod tests {
             stratum: 1,
             leap,
             reference_id: RefId(*b"PTB\0"),
+            authenticated: false,
         }
     }
 
@@ -136,7 +137,8 @@ mod tests {
         let source = |name: &str, group: &str| Source { name: name.into(), group: group.into() };
         let all = vec![source("a1", "a"), source("a2", "a"), source("b", "b"), source("c", "c")];
         let age_max = Bound::from_millis(64_000);
-        let mut sources = Sources::new(all, Rules { faults: Faults(1), rho: RHO, age_max });
+        let mut sources =
+            Sources::new(all, Rules { faults: Faults(1), rho: RHO, age_max, voters: Voters::All });
         for (index, leap) in
             [(0, LeapIndicator::NoWarning), (1, LeapIndicator::Insert), (2, LeapIndicator::Delete)]
         {

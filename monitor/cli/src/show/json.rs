@@ -159,7 +159,12 @@ fn round(it: &Round) -> Value {
         }
     };
     let sources: Vec<Value> = it.sources.iter().map(source).collect();
-    json!({ "faults": it.faults.0, "sources": sources, "utc": utc })
+    json!({
+        "faults": it.faults.0,
+        "sources": sources,
+        "authenticated_only": it.authenticated_only,
+        "utc": utc,
+    })
 }
 
 fn source(it: &SourceReading) -> Value {
@@ -171,7 +176,13 @@ fn source(it: &SourceReading) -> Value {
         SourceState::Excluded => "excluded",
     };
     let interval = it.interval.map(interval);
-    json!({ "name": it.name, "group": it.group, "state": state, "interval": interval })
+    json!({
+        "name": it.name,
+        "group": it.group,
+        "state": state,
+        "interval": interval,
+        "authenticated": it.authenticated,
+    })
 }
 
 fn verdict(it: &Probed) -> Value {

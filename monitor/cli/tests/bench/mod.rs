@@ -240,6 +240,7 @@ fn round() -> Event {
         group: "lab".to_owned(),
         state,
         interval,
+        authenticated: false,
     };
     Event::Round(Round {
         faults: Faults(1),
@@ -247,6 +248,7 @@ fn round() -> Event {
             source("ptb-1", SourceState::Ok, Some(interval(-900, 1_100))),
             source("npl", SourceState::Unreachable, None),
         ],
+        authenticated_only: false,
         utc: Err(NoUtc::QuorumLost { usable: 1, required: 3 }),
     })
 }

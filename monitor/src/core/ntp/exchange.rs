@@ -46,6 +46,8 @@ pub struct SourceSample {
     pub leap: LeapIndicator,
     /// What the server is synchronised to.
     pub reference_id: RefId,
+    /// Whether the answer proved who gave it (NTS, RFC 8915). A plain one may be anybody's.
+    pub authenticated: bool,
 }
 
 impl SourceSample {
@@ -246,6 +248,7 @@ impl Exchange {
             stratum: packet.stratum,
             leap: packet.leap,
             reference_id: packet.reference_id,
+            authenticated: false,
         })
     }
 

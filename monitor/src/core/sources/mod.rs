@@ -32,6 +32,27 @@ pub struct Rules {
     pub rho: Ppb,
     /// The RAW age beyond which a sample is no longer used.
     pub age_max: Bound,
+    /// Whose samples count.
+    pub voters: Voters,
+}
+
+/// Whose samples count when laboratories vote. Whoever does not vote is heard and shown all the
+/// same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voters {
+    /// Those of sources that prove who they are, with NTS.
+    Authenticated,
+    /// Plain ones too. One attacker on the path may own all of these at once.
+    All,
+}
+
+impl Voters {
+    const fn admit(self, sample: &SourceSample) -> bool {
+        match self {
+            Self::Authenticated => sample.authenticated,
+            Self::All => true,
+        }
+    }
 }
 
 /// Counts the continuity breaks of this box. An exchange that began in an earlier epoch spans a
@@ -231,7 +252,7 @@ impl Sources {
         self.tracked.get(source)?.usable(now, self.rules.age_max)
     }
 
-    /// One vote for each laboratory that has a usable sample, with the laboratory's position in
+    /// One vote for each laboratory that has a usable sample and may vote, with the laboratory's position in
     /// [`Sources::groups`].
     #[must_use]
     pub fn votes(&self, now: RawInstant) -> Vec<(usize, Vote)> {
@@ -282,12 +303,13 @@ impl Sources {
         Some(common.map_or(Vote::Contradictory, Vote::States))
     }
 
-    /// The intervals of a laboratory's servers that have a usable sample.
+    /// The intervals of a laboratory's servers that have a usable sample and may vote.
     fn intervals(&self, group: usize, now: RawInstant) -> impl Iterator<Item = Interval> {
         self.tracked
             .iter()
             .filter(move |tracked| tracked.group == group)
             .filter_map(move |tracked| tracked.usable(now, self.rules.age_max))
+            .filter(|sample| self.rules.voters.admit(sample))
             .map(move |sample| sample.at(now, self.rules.rho))
     }
 
@@ -309,9 +331,10 @@ impl Sources {
         let Some((utc, false_groups)) = known else { return SourceState::Ok };
         let meets = |interval: Interval| interval.intersection(utc).is_some();
         // Where a server of a false laboratory misses UTC, that one is to blame; else they all are.
-        let blameless = meets(sample.at(now, self.rules.rho))
-            && !(false_groups.contains(&tracked.group)
-                && self.intervals(tracked.group, now).all(meets));
+        let suspect = self.rules.voters.admit(sample)
+            && false_groups.contains(&tracked.group)
+            && self.intervals(tracked.group, now).all(meets);
+        let blameless = meets(sample.at(now, self.rules.rho)) && !suspect;
         if blameless { SourceState::Ok } else { SourceState::Falseticker }
     }
 }

@@ -3,7 +3,7 @@
 use chronolease_core::evidence::leaf::{self, Round, SourceReading};
 use chronolease_core::time::{Bound, RawInstant};
 
-use super::{SourceState, Sources, Tracked};
+use super::{SourceState, Sources, Tracked, Voters};
 
 /// Says when a round goes on record: once in each poll, and whenever UTC comes or goes.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +43,14 @@ impl Sources {
             interval: tracked
                 .usable(now, self.rules.age_max)
                 .map(|sample| sample.at(now, self.rules.rho)),
+            authenticated: tracked
+                .usable(now, self.rules.age_max)
+                .is_some_and(|sample| sample.authenticated),
         };
         Round {
             faults: self.rules.faults,
             sources: self.tracked.iter().zip(&view.states).map(reading).collect(),
+            authenticated_only: self.rules.voters == Voters::Authenticated,
             utc: view.utc,
         }
     }

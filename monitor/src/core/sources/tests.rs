@@ -23,6 +23,7 @@ pub(super) fn sample(error_ms: i64, received: RawInstant) -> SourceSample {
         stratum: 1,
         leap: LeapIndicator::NoWarning,
         reference_id: RefId(*b"PPS\0"),
+        authenticated: false,
     }
 }
 
@@ -30,7 +31,8 @@ pub(super) fn sample(error_ms: i64, received: RawInstant) -> SourceSample {
 fn sources(groups: &[&str]) -> Sources {
     let source =
         |(i, group): (usize, &&str)| Source { name: format!("ntp{i}"), group: (*group).to_owned() };
-    let rules = Rules { faults: Faults(1), rho: Ppb::from_ppm(100), age_max: AGE_MAX };
+    let rho = Ppb::from_ppm(100);
+    let rules = Rules { faults: Faults(1), rho, age_max: AGE_MAX, voters: Voters::All };
     Sources::new(groups.iter().enumerate().map(source).collect(), rules)
 }
 
@@ -253,4 +255,36 @@ fn the_offset_is_source_less_system_clock() {
 fn every_state_has_its_own_label() {
     let labels = SourceState::ALL.map(SourceState::label);
     assert_eq!(labels, ["ok", "falseticker", "stale", "unreachable", "excluded"]);
+}
+
+/// What an attacker on the path of every plain source says is heard and shown, and moves nothing.
+#[test]
+fn where_authenticated_sources_alone_vote_plain_ones_change_nothing() {
+    let groups = ["ptb", "metas", "npl", "ptb", "inrim", "op"];
+    let mut sources = sources(&groups);
+    sources.rules.voters = Voters::Authenticated;
+    for (source, (error, authenticated)) in
+        [(0, true), (1, true), (-1, true), (700, false), (700, false), (700, false)]
+            .into_iter()
+            .enumerate()
+    {
+        let sample = SourceSample { authenticated, ..sample(error, raw(0)) };
+        report(&mut sources, source, PollResult::Sample(sample));
+    }
+    let view = sources.view(raw(0));
+    assert_eq!(view.utc, Result::Ok(around_the_pivot(-5, 5)));
+    assert_eq!(view.states, [Ok, Ok, Ok, Falseticker, Falseticker, Falseticker]);
+    assert_eq!(view.false_groups, [0usize; 0]);
+    let round = sources.round(raw(0));
+    assert!(round.authenticated_only);
+    assert_eq!(round.sources.iter().filter(|source| source.authenticated).count(), 3);
+
+    // Without enough of those that vote there is no UTC, however many plain ones agree.
+    let refused = PollResult::Refused(Refused::Unsynchronised);
+    report(&mut sources, 0, refused);
+    let lost = NoUtc::QuorumLost { usable: 2, required: 3 };
+    assert_eq!(sources.view(raw(0)).utc, Err(lost));
+    sources.rules.voters = Voters::All;
+    let outvoted = NoUtc::NoConsensus { usable: 5, best: 3, required: 4 };
+    assert_eq!(sources.view(raw(0)).utc, Err(outvoted));
 }

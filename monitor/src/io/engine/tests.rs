@@ -62,6 +62,7 @@ impl Bench {
             faults: Faults(1),
             rho: LIMITS.rho,
             age_max: Bound::from_millis(64_000),
+            voters: sources::Voters::All,
         };
         let sources = Sources::new((0..5).map(source).collect(), source_rules);
         let engine = Engine {
@@ -121,6 +122,7 @@ impl Bench {
             stratum: 1,
             leap: LeapIndicator::NoWarning,
             reference_id: RefId(*b"PPS\0"),
+            authenticated: false,
         });
         self.engine.take(&now, Some(Input::Polled(Report { source, epoch, result })));
         let view = self.engine.sources.view(now.raw_after);

@@ -6,7 +6,7 @@ use chronolease_core::time::{Bound, Ppb, RawInstant, Span};
 use super::*;
 use crate::core::ntp::PIVOT;
 use crate::core::ntp::packet::{LeapIndicator, Mode, NtpShort, Precision, RefId};
-use crate::core::sources::{Rules, Source, Sources};
+use crate::core::sources::{Rules, Source, Sources, Voters};
 
 /// Far longer than anything here takes: only a hang runs into it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -225,6 +225,7 @@ async fn a_new_epoch_abandons_the_exchange_in_flight_and_polls_afresh() {
         faults: chronolease_core::fusion::Faults(0),
         rho: RHO,
         age_max: Bound::from_millis(60_000),
+        voters: Voters::All,
     };
     let mut sources = Sources::new(vec![groups], rules);
     let mut running = run(vec![target(respond_honestly("127.0.0.1:0").await)]);

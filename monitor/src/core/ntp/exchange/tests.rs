@@ -68,6 +68,7 @@ fn a_sound_answer_gives_the_interval_of_its_four_timestamps() {
             stratum: 1,
             leap: LeapIndicator::NoWarning,
             reference_id: RefId(*b"PPS\0"),
+            authenticated: false,
         }
     );
     // Ten seconds after T1, whichever end of the exchange is nearer.

@@ -86,15 +86,19 @@ struct LeaseEnded {
     found_by: Option<Sample>,
 }
 
-/// `Round ::= SEQUENCE { faults, sources SEQUENCE OF SourceReading, utc }`
+/// `Round ::= SEQUENCE { faults, sources SEQUENCE OF SourceReading, utc, authenticatedOnly [3] NULL
+/// OPTIONAL }`
 #[derive(AsnType, Encode, Decode)]
 struct Round {
     faults: u32,
     sources: SequenceOf<SourceReading>,
     utc: Utc,
+    #[rasn(tag(3))]
+    authenticated_only: Option<()>,
 }
 
-/// `SourceReading ::= SEQUENCE { name, group, state, interval [0] OPTIONAL }`
+/// `SourceReading ::= SEQUENCE { name, group, state, interval [0] OPTIONAL, authenticated [1] NULL
+/// OPTIONAL }`
 #[derive(AsnType, Encode, Decode)]
 struct SourceReading {
     name: Utf8String,
@@ -102,6 +106,8 @@ struct SourceReading {
     state: u8,
     #[rasn(tag(0))]
     interval: Option<Interval>,
+    #[rasn(tag(1))]
+    authenticated: Option<()>,
 }
 
 /// `Utc ::= CHOICE { known [0], quorumLost [1], noConsensus [2] }`

@@ -99,6 +99,8 @@ pub struct Round {
     pub faults: Faults,
     /// Every configured source, in the configured order.
     pub sources: Vec<SourceReading>,
+    /// Whether authenticated samples alone count.
+    pub authenticated_only: bool,
     /// Holds UTC less RAW at the sample's `raw_before`, or says why nothing is known.
     pub utc: Result<Interval, NoUtc>,
 }
@@ -114,6 +116,8 @@ pub struct SourceReading {
     pub state: SourceState,
     /// UTC less RAW by its account, if it has a usable sample.
     pub interval: Option<Interval>,
+    /// Whether that sample proved who gave it (NTS).
+    pub authenticated: bool,
 }
 
 /// What is to be said of a source.

@@ -65,8 +65,14 @@ fn ended() -> impl Strategy<Value = Event> {
 
 fn rounds() -> impl Strategy<Value = Event> {
     let state = (1u8..=5).prop_map(|code| SourceState::from_code(code).expect("a state"));
-    let source = (any::<(String, String)>(), state, prop::option::of(intervals())).prop_map(
-        |((name, group), state, interval)| SourceReading { name, group, state, interval },
+    let source = (any::<(String, String, bool)>(), state, prop::option::of(intervals())).prop_map(
+        |((name, group, authenticated), state, interval)| SourceReading {
+            name,
+            group,
+            state,
+            interval,
+            authenticated,
+        },
     );
     let utc = prop_oneof![
         intervals().prop_map(Ok),
@@ -80,9 +86,12 @@ fn rounds() -> impl Strategy<Value = Event> {
             required: required as usize
         })),
     ];
-    (any::<u32>(), prop::collection::vec(source, 0..4), utc).prop_map(|(faults, sources, utc)| {
-        Event::Round(Round { faults: Faults(faults as usize), sources, utc })
-    })
+    (any::<(u32, bool)>(), prop::collection::vec(source, 0..4), utc).prop_map(
+        |((faults, authenticated_only), sources, utc)| {
+            let faults = Faults(faults as usize);
+            Event::Round(Round { faults, sources, authenticated_only, utc })
+        },
+    )
 }
 
 fn verdicts() -> impl Strategy<Value = Event> {

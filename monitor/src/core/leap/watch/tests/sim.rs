@@ -21,7 +21,7 @@ use crate::core::authority::{Action, ConnId, Context, Event, Rearm, Record, Rule
 use crate::core::authority::{ShownLog, Ward};
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
-use crate::core::sources::{PollResult, Report, Source};
+use crate::core::sources::{PollResult, Report, Source, Voters};
 
 const MS: i64 = 1_000_000;
 const CONN: ConnId = ConnId(1);
@@ -124,7 +124,7 @@ impl Scenario {
     pub(super) fn start(mut self) -> Sim {
         let source = |n: usize| Source { name: format!("ntp{n}"), group: format!("lab{n}") };
         let age_max = Bound::from_millis(4_000);
-        let rules = Rules { faults: Faults(1), rho: RHO, age_max };
+        let rules = Rules { faults: Faults(1), rho: RHO, age_max, voters: Voters::All };
         let bulletins = core::mem::take(&mut self.bulletins);
         let mut watch = LeapWatch::new(LeapRules { season: Season::HalfYears, bulletins });
         watch.set_list(self.list.take());
@@ -253,6 +253,7 @@ impl Sim {
             stratum: 1,
             leap,
             reference_id: RefId(*b"PPS\0"),
+            authenticated: false,
         });
         let epoch = self.sources.epoch();
         self.sources.handle(&Report { source, epoch, result });

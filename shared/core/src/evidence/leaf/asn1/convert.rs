@@ -155,6 +155,7 @@ impl From<&event::Round> for Round {
             group: source.group.clone(),
             state: source.state.code(),
             interval: source.interval.map(Into::into),
+            authenticated: source.authenticated.then_some(()),
         };
         Self {
             faults: count(round.faults.0),
@@ -172,6 +173,7 @@ impl From<&event::Round> for Round {
                     })
                 }
             },
+            authenticated_only: round.authenticated_only.then_some(()),
         }
     }
 }
@@ -186,11 +188,13 @@ impl TryFrom<Round> for event::Round {
                 group: source.group,
                 state: state.ok_or(WireError::Range("state"))?,
                 interval: source.interval.map(TryInto::try_into).transpose()?,
+                authenticated: source.authenticated.is_some(),
             })
         };
         Ok(Self {
             faults: Faults(size(round.faults)?),
             sources: round.sources.into_iter().map(source).collect::<Result<_, WireError>>()?,
+            authenticated_only: round.authenticated_only.is_some(),
             utc: match round.utc {
                 Utc::Known(interval) => Ok(interval.try_into()?),
                 Utc::QuorumLost(QuorumLost { usable, required }) => {

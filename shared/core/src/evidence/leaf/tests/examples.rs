@@ -25,7 +25,8 @@ fn interval(lo: i64, hi: i64) -> Interval {
 
 fn source(name: &str, group: &str, interval: Option<Interval>) -> SourceReading {
     let state = if interval.is_some() { SourceState::Ok } else { SourceState::Unreachable };
-    SourceReading { name: name.to_owned(), group: group.to_owned(), state, interval }
+    let (name, group) = (name.to_owned(), group.to_owned());
+    SourceReading { name, group, state, interval, authenticated: false }
 }
 
 fn terms() -> Vec<u8> {
@@ -129,6 +130,7 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                     source("ptb-1", "ptb", Some(interval(-900, 1_100))),
                     source("metas-1", "metas", None),
                 ],
+                authenticated_only: false,
                 utc: Err(NoUtc::QuorumLost { usable: 1, required: 3 }),
             }),
         ),
