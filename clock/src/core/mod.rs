@@ -1,5 +1,7 @@
 //! Readings become reports.
 
+mod pps;
+
 use std::num::NonZeroU64;
 
 use chronolease_core::clock_reader::{
@@ -7,6 +9,9 @@ use chronolease_core::clock_reader::{
 };
 use chronolease_core::id::ReaderRun;
 use chronolease_core::sample::Sample;
+
+use pps::PpsHold;
+pub use pps::{Fetched, PpsLook};
 
 /// All that was read for one report.
 #[derive(Clone, Debug)]
@@ -20,6 +25,8 @@ pub struct Reading {
     pub kernel: Result<KernelState, OddReading>,
     /// The hypervisor's marker.
     pub marker: Marker,
+    /// What came from the pulse-per-second device, fetched before the kernel was asked for notices.
+    pub pps: PpsLook,
 }
 
 /// Numbers the reports of one run and remembers the steps.
@@ -31,6 +38,7 @@ pub struct Reporter {
     steps: Option<Steps>,
     /// The newest sample without a notice behind it.
     last: Sample,
+    pps: PpsHold,
 }
 
 impl Reporter {
@@ -38,12 +46,19 @@ impl Reporter {
     /// watched for notices.
     #[must_use]
     pub const fn new(run: ReaderRun, machine: Machine, first: Sample) -> Self {
-        Self { run, machine, sequence: 0, steps: None, last: first }
+        Self {
+            run,
+            machine,
+            sequence: 0,
+            steps: None,
+            last: first,
+            pps: PpsHold::new(first.raw_before),
+        }
     }
 
     /// The next report.
     pub fn report(&mut self, reading: Reading) -> ClockReport {
-        let Reading { sample, notices, kernel, marker } = reading;
+        let Reading { sample, notices, kernel, marker, pps } = reading;
         if let Some(new) = NonZeroU64::new(notices) {
             let count = self.steps.map_or(new, |steps| steps.count.saturating_add(notices));
             self.steps =
@@ -59,6 +74,7 @@ impl Reporter {
             steps: self.steps,
             machine: self.machine.clone(),
             marker,
+            pps: self.pps.take(pps, notices > 0, &sample),
         }
     }
 }
@@ -75,6 +91,7 @@ mod tests {
             notices,
             kernel: Err(OddReading::Refused),
             marker: Marker::Absent,
+            pps: PpsLook::Absent,
         }
     }
 

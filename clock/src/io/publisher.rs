@@ -16,7 +16,7 @@ use tracing::{error, warn};
 use super::listeners::Listeners;
 use super::socket::Socket;
 use super::steps::StepNotices;
-use crate::core::{Reading, Reporter};
+use crate::core::{PpsLook, Reading, Reporter};
 
 /// The bracket that a sample should have; after a few attempts a wider one is sent as it is.
 const BRACKET: Bound = Bound::from_millis(1);
@@ -111,7 +111,8 @@ impl Publisher {
             sample = self.clocks.sample_within(BRACKET);
         }
         let marker = chronolease_sys::disruption_marker(&self.vmclock);
-        let reading = Reading { sample, notices, kernel: kernel_state(), marker };
+        let reading =
+            Reading { sample, notices, kernel: kernel_state(), marker, pps: PpsLook::Absent };
         let report = self.reporter.report(reading);
         if let Some(steps) = report.steps.filter(|_| notices > 0) {
             let moved = steps.last.after.real_minus_raw() - steps.last.before.real_minus_raw();

@@ -1,7 +1,10 @@
 //! The grammar of a report as rasn types; `docs/clock.md` shows it as ASN.1.
 
+mod pps;
+
 use core::num::NonZeroU64;
 
+use pps::Pps;
 use rasn::prelude::*;
 
 use super::{HypervisorName, KernelStatus, OddReading, REPORT_VERSION, TimeState};
@@ -12,7 +15,7 @@ use crate::wire::WireError;
 use crate::wire::asn1::{Bytes16, Sample};
 
 /// `ClockReport ::= SEQUENCE { version, run, sequence, sample, kernel, steps OPTIONAL, machine,
-/// marker }`
+/// marker, pps }`
 #[derive(AsnType, Encode, Decode)]
 pub(super) struct ClockReport {
     version: u8,
@@ -23,6 +26,7 @@ pub(super) struct ClockReport {
     steps: Option<Steps>,
     machine: Machine,
     marker: Marker,
+    pps: Pps,
 }
 
 /// `Kernel ::= CHOICE { state [0], odd [1] }`
@@ -107,6 +111,7 @@ impl From<&meaning::ClockReport> for ClockReport {
                 }
                 meaning::Marker::Unreadable => Marker::Unreadable(()),
             },
+            pps: Pps::from(&report.pps),
         }
     }
 }
@@ -142,6 +147,7 @@ impl TryFrom<ClockReport> for meaning::ClockReport {
                 }
                 Marker::Unreadable(()) => meaning::Marker::Unreadable,
             },
+            pps: report.pps.try_into()?,
         })
     }
 }

@@ -11,12 +11,14 @@
 mod asn1;
 mod kernel;
 mod machine;
+mod pps;
 mod watch;
 
 use core::num::NonZeroU64;
 
 pub use kernel::{KernelReading, KernelState, KernelStatus, OddReading, TimeState};
 pub use machine::{HypervisorName, Machine, Marker};
+pub use pps::{Pps, PpsEdge, PpsEdges, RawWindow};
 pub use watch::{ClockWatch, Lost, Mark, ReaderState, Since};
 
 use crate::id::ReaderRun;
@@ -24,7 +26,7 @@ use crate::sample::Sample;
 use crate::wire::{WireError, asn1 as shared};
 
 /// The version of the report. Both ends must speak the same one.
-pub const REPORT_VERSION: u8 = 1;
+pub const REPORT_VERSION: u8 = 2;
 
 /// What the clock reader knows at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct ClockReport {
     pub machine: Machine,
     /// What the hypervisor promises to change when it disrupts the box.
     pub marker: Marker,
+    /// The pulse-per-second signal.
+    pub pps: Pps,
 }
 
 impl ClockReport {

@@ -1,4 +1,4 @@
-use chronolease_core::clock_reader::{Machine, Marker, OddReading, StepNotice, Steps};
+use chronolease_core::clock_reader::{Machine, Marker, OddReading, Pps, StepNotice, Steps};
 use chronolease_core::id::ReaderRun;
 use std::num::NonZeroU64;
 use std::task::Poll;
@@ -50,6 +50,7 @@ impl Fake {
             steps: NonZeroU64::new(steps).map(|count| Steps { count, last }),
             machine: Machine::Unknown,
             marker: Marker::Absent,
+            pps: Pps::Absent,
         };
         write_frame(stream, &report::encode(&report)).await.expect("somebody listens");
     }

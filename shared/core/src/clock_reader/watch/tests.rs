@@ -3,7 +3,7 @@ use core::num::NonZeroU64;
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock_reader::{Machine, Marker, OddReading, Steps};
+use crate::clock_reader::{Machine, Marker, OddReading, Pps, Steps};
 use crate::id::ReaderRun;
 use crate::sample::Sample;
 use crate::time::Timestamp;
@@ -36,6 +36,7 @@ fn report(run: u8, sequence: u64, ms: i64, steps: u64) -> ClockReport {
         steps: NonZeroU64::new(steps).map(|count| Steps { count, last }),
         machine: Machine::Physical,
         marker: Marker::Absent,
+        pps: Pps::Absent,
     }
 }
 
