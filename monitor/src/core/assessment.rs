@@ -1,5 +1,7 @@
 //! The verdict on a TSU's clock: one probe against the monitor's own interval for UTC.
 
+#[cfg(not(feature = "negative-control"))]
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::evidence::leaf::Assessment;
 use chronolease_core::interval::Interval;
 use chronolease_core::sample::Sample;
@@ -90,7 +92,7 @@ pub fn assess(
         return Verdict::Unusable;
     }
     let d = deviation(probed, utc_minus_raw, limits.rho, now);
-    if d.is_inside(Interval::within(limits.grant_within)) {
+    if d.is_inside(Interval::within(limits.grant_within)) || !kept(Condition::Verdict) {
         Verdict::Good(d)
     } else if d.intersection(Interval::within(limits.revoke_beyond)).is_none() {
         Verdict::Bad(d)

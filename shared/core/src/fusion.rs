@@ -5,6 +5,7 @@
 //! the hull of all points that at least `m - f` intervals cover must hold it. That is a bound;
 //! the largest agreeing set of RFC 5905 is only an estimate.
 
+use crate::broken::{Condition, kept};
 use crate::interval::Interval;
 use crate::time::Span;
 
@@ -67,12 +68,17 @@ pub enum NoUtc {
 /// [`NoUtc`] when there are fewer than `2f + 1` votes, or when no point lies in `m - f` intervals.
 pub fn fuse(votes: &[Vote], faults: Faults) -> Result<Fused, NoUtc> {
     let usable = votes.len();
-    if usable < faults.quorum() {
+    if kept(Condition::Consensus) && usable < faults.quorum() {
         return Err(NoUtc::QuorumLost { usable, required: faults.quorum() });
     }
-    let required = usable - faults.0;
     let stated: Vec<Interval> = votes.iter().filter_map(Vote::interval).collect();
     let cover = |point: Span| stated.iter().filter(|i| i.lo() <= point && point <= i.hi()).count();
+    let required = if kept(Condition::Consensus) {
+        usable - faults.0
+    } else {
+        // The vote among whoever is left that this module never takes.
+        stated.iter().map(|i| cover(i.lo())).max().unwrap_or(0).max(1)
+    };
 
     // The covered set is a union of closed pieces; each begins at some lower end and ends at some
     // upper end, so looking at the ends alone finds its hull.

@@ -4,6 +4,7 @@
 //! falsify a token; a pause after the reading only delays it. So the judge takes a sample that was
 //! already read, and a token is built from that very sample.
 
+use crate::broken::{Condition, kept};
 use crate::id::{BootId, Incarnation, LeaseSeq};
 use crate::leap::blackout::Blackout;
 use crate::lease::{EndingCause, LeaseTerms};
@@ -160,16 +161,16 @@ pub fn judge(
     high_water: Option<GenTime>,
 ) -> Result<JudgedSample, Refusal> {
     let anchor = &lease.sample;
-    if sample.boot_id != anchor.boot_id {
+    if kept(Condition::SameBoot) && sample.boot_id != anchor.boot_id {
         return Err(Refusal::OtherBoot { lease: anchor.boot_id, now: sample.boot_id });
     }
-    if incarnation != lease.incarnation {
+    if kept(Condition::SameIncarnation) && incarnation != lease.incarnation {
         return Err(Refusal::OtherIncarnation { lease: lease.incarnation, now: incarnation });
     }
     let bracket = sample.bracket().ok_or(Refusal::RawRegressed)?;
     // Before the bracket: what is too old now stays too old, however the next sample is taken.
     judge_age(sample, lease)?;
-    if bracket > limits.bracket {
+    if kept(Condition::Bracket) && bracket > limits.bracket {
         return Err(Refusal::BracketTooWide { bracket, limit: limits.bracket });
     }
     // First by the oscillator: a clock that leaps with UTC was not stepped by anybody.
@@ -179,6 +180,7 @@ pub fn judge(
     judge_blackout(sample.real, lease, limits)?;
 
     let gen_time = GenTime::at(sample.real);
+    let high_water = high_water.filter(|_| kept(Condition::HighWater));
     if let Some(high_water) = high_water.filter(|&high| gen_time < high) {
         return Err(Refusal::GenTimeRegressed { high_water, now: gen_time });
     }
@@ -191,7 +193,8 @@ fn judge_age(sample: &Sample, lease: &LeaseTerms) -> Result<(), Refusal> {
         return Err(Refusal::RawRegressed);
     }
     let age = (sample.raw_after - lease.sample.raw_before).magnitude();
-    if age > lease.ttl { Err(Refusal::Expired { age, ttl: lease.ttl }) } else { Ok(()) }
+    let expired = kept(Condition::Ttl) && age > lease.ttl;
+    if expired { Err(Refusal::Expired { age, ttl: lease.ttl }) } else { Ok(()) }
 }
 
 /// A lease does not survive its blackout: what its sample proved is another second afterwards. So
@@ -206,7 +209,8 @@ fn judge_blackout(
     let drift = lease.rho.over(lease.ttl) + limits.bracket.times(2);
     let bound = lease.clock_bound + limits.guard + drift;
     let latest = reading + bound.as_span();
-    if latest >= from { Err(Refusal::Blackout { reading, bound, from }) } else { Ok(()) }
+    let begun = kept(Condition::LeaseBlackout) && latest >= from;
+    if begun { Err(Refusal::Blackout { reading, bound, from }) } else { Ok(()) }
 }
 
 #[cfg(not(feature = "negative-control"))]
@@ -214,11 +218,11 @@ fn judge_continuity(sample: &Sample, anchor: &Sample, limits: &Limits) -> Result
     // Each difference is exact to within its own sample's bracket.
     let slack = limits.bracket.times(2);
     let suspended = sample.boot_minus_mono - anchor.boot_minus_mono;
-    if suspended.magnitude() > slack {
+    if kept(Condition::Suspension) && suspended.magnitude() > slack {
         return Err(Refusal::Suspended { by: suspended });
     }
     let moved = sample.real_minus_raw() - anchor.real_minus_raw();
-    if moved.magnitude() > limits.guard {
+    if kept(Condition::Guard) && moved.magnitude() > limits.guard {
         return Err(Refusal::ClockMoved { by: moved, limit: limits.guard });
     }
     Ok(())

@@ -14,6 +14,7 @@
 //! | [`fusion`] | UTC as the hull of what enough laboratories agree on |
 //! | [`clock_reader`] | what the clock reader publishes, and what its word is worth |
 //! | [`leap`] | leap seconds: what is expected, and when issuing is suspended |
+//! | [`broken`] | the conditions that the simulator can leave out |
 //! | [`budget`] | the arithmetic that a configuration must satisfy |
 //! | [`evidence`] | the evidence log's tree, notes and witness |
 //! | [`token`] | the stages a token passes; only the last can leave |
@@ -23,6 +24,10 @@
 #[cfg(all(feature = "negative-control", not(debug_assertions)))]
 compile_error!("the negative control must never be built as a release");
 
+#[cfg(all(feature = "broken", not(debug_assertions)))]
+compile_error!("cores whose conditions can be left out must never be built as a release");
+
+pub mod broken;
 pub mod budget;
 pub mod clock_reader;
 pub mod confirmation;

@@ -46,6 +46,15 @@ impl EvidenceSigner {
         Ok(Self(Ed25519KeyPair::from_pkcs8(der.secret_pkcs8_der())?))
     }
 
+    /// The key of this seed (RFC 8032 5.1.5): for a simulator, where every run has the same keys.
+    ///
+    /// # Errors
+    /// [`KeyError::PrivateKey`].
+    #[cfg(feature = "test-support")]
+    pub fn from_seed(seed: &[u8; 32]) -> Result<Self, KeyError> {
+        Ok(Self(Ed25519KeyPair::from_seed_unchecked(seed)?))
+    }
+
     /// The signature over `message`.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {

@@ -1,5 +1,6 @@
 //! The lease that this TSU holds, and the guard over it.
 
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::budget::{Budget, WitnessBudget};
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce, TsuId};
 use chronolease_core::judge::{self, JudgedSample, Limits, Refusal};
@@ -180,10 +181,10 @@ impl Holder {
         let mine = lease.tsu == me.tsu
             && lease.incarnation == me.incarnation
             && lease.sample.boot_id == me.boot_id;
-        if !mine {
+        if kept(Condition::GrantIsMine) && !mine {
             return Err(GrantRefused::NotMe);
         }
-        if self.channel != Some(lease.channel) {
+        if kept(Condition::GrantChannel) && self.channel != Some(lease.channel) {
             return Err(GrantRefused::OtherChannel);
         }
         if lease.policy != me.policy {
@@ -197,7 +198,7 @@ impl Holder {
         if !self.vouched {
             return Err(GrantRefused::LogNotVouched);
         }
-        if self.answered != Some(lease.sample) {
+        if kept(Condition::GrantSample) && self.answered != Some(lease.sample) {
             return Err(GrantRefused::OtherSample);
         }
         let limit = me.limits.bracket;
@@ -227,6 +228,9 @@ impl Holder {
 
     /// The monitor revoked every lease up to `up_to`.
     pub fn revoked(&mut self, up_to: LeaseSeq) {
+        if !kept(Condition::Revocation) {
+            return;
+        }
         self.withdrawn = self.withdrawn.max(up_to);
         self.lease.take_if(|lease| lease.sequence <= up_to);
     }
@@ -271,7 +275,8 @@ impl Holder {
     /// Whether tokens judged under `lease` may still be released.
     #[must_use]
     pub fn permit(&self, lease: LeaseSeq) -> Option<ReleasePermit> {
-        ReleasePermit::under(lease, lease <= self.withdrawn)
+        let withdrawn = kept(Condition::ReleasePermit) && lease <= self.withdrawn;
+        ReleasePermit::under(lease, withdrawn)
     }
 
     /// The lease that it holds, as far as it was looked at.

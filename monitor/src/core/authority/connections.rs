@@ -3,6 +3,7 @@
 //! One connection is current. A second one for the same TSU makes both answer a fresh challenge:
 //! a silent first one is superseded, and two that answer are a clone.
 
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::id::{BatchSeq, ChannelBinding, Incarnation, Nonce};
 use chronolease_core::time::{Bound, RawInstant, Span};
@@ -133,6 +134,9 @@ impl Connections {
         out: &mut Vec<Action>,
     ) {
         let mut link = Link::new(conn, hello, channel, context.now);
+        // Without the challenge the newest connection is taken at its word.
+        let superseded = self.current.take_if(|_| !kept(Condition::Challenge));
+        out.extend(superseded.map(|link| Action::Close(link.conn)));
         let Some(current) = &mut self.current else {
             return self.admit(link, admission, context, out);
         };

@@ -1,5 +1,6 @@
 //! Which lease may still be alive at the TSU, as far as the monitor can know.
 
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::id::{Incarnation, LeaseSeq};
 use chronolease_core::lease::EndingCause;
 use chronolease_core::time::RawInstant;
@@ -115,8 +116,14 @@ impl Leases {
             return Admission::Now;
         }
         let alive = match &self.newest {
-            Some(newest) => now <= newest.live_until && !newest.acked,
-            None => record.incarnation.is_some() && now <= self.inherited_until,
+            Some(newest) => {
+                kept(Condition::IncarnationWait) && now <= newest.live_until && !newest.acked
+            }
+            None => {
+                kept(Condition::RestartWait)
+                    && record.incarnation.is_some()
+                    && now <= self.inherited_until
+            }
         };
         if alive { Admission::Wait } else { Admission::Now }
     }

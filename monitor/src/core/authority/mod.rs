@@ -12,6 +12,7 @@ mod record;
 mod rules;
 mod witness;
 
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::evidence::leaf;
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::lease::{EndingCause, LeaseTerms};
@@ -116,6 +117,7 @@ impl Ward {
                 self.answered(context, conn, &answer, received, vouched, out);
             }
             Event::Confirm { conn, confirm } => self.confirm(context, conn, &confirm, out),
+            Event::LogBroken { .. } if !kept(Condition::LogContinues) => {}
             Event::LogBroken { cause } => self.end(context, cause, out),
             Event::RevocationAcked { conn, up_to } => {
                 if self.connections.is_current(conn) {
@@ -210,7 +212,7 @@ impl Ward {
             self.ended_by_tsu(context, ended, out);
         }
         let Ok(utc) = context.utc else { return };
-        if self.crossing.is_in_blackout() {
+        if kept(Condition::Crossing) && self.crossing.is_in_blackout() {
             // What the clock shows there proves nothing about it.
             self.verdict = None;
             return self.run.broken();
@@ -239,12 +241,16 @@ impl Ward {
 
     fn good(&mut self, context: &Context, probed: &Probed, vouched: bool, out: &mut Vec<Action>) {
         self.run.good(context.now);
-        if !context.recordable || !vouched || !self.crossing.permits() {
+        let vouched = vouched || !kept(Condition::LogContinues);
+        let crossed = self.crossing.permits() || !kept(Condition::Crossing);
+        if !context.recordable || !vouched || !crossed {
             return;
         }
         if self.leases.live().is_none() {
             let waits = self.leases.revocation_pending(context.now);
-            let rests = self.record.latch.is_some() && self.rules.rearm == Rearm::TwoPersons;
+            let rests = kept(Condition::LatchRests)
+                && self.record.latch.is_some()
+                && self.rules.rearm == Rearm::TwoPersons;
             if waits || rests || !self.run.is_enough(self.rules.good_probes) {
                 return;
             }
@@ -359,7 +365,8 @@ impl Ward {
     fn cross(&mut self, context: &Context, out: &mut Vec<Action>) {
         let Some(utc) = context.utc_now() else { return };
         self.crossing.look(&context.boundaries, utc);
-        if !self.crossing.permits() && self.leases.live().is_some() {
+        let crossed = self.crossing.permits() || !kept(Condition::Crossing);
+        if !crossed && self.leases.live().is_some() {
             self.end(context, EndingCause::LeapSecond, out);
         }
     }

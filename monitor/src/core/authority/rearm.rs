@@ -1,5 +1,6 @@
 //! When a ward without a lease has behaved well for long enough.
 
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::time::{Bound, RawInstant, Span};
 
 /// Good probes in a row, and how long that row must last.
@@ -46,7 +47,10 @@ impl GoodRun {
     pub(super) fn is_enough(&self, good_probes: u32) -> bool {
         self.row.as_ref().is_some_and(|row| {
             let lasted = row.last - row.first;
-            row.count >= good_probes && lasted >= Span::ZERO && lasted.magnitude() >= self.hold
+            !kept(Condition::Hold)
+                || row.count >= good_probes
+                    && lasted >= Span::ZERO
+                    && lasted.magnitude() >= self.hold
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The witness: whether a batch of tokens may be released (design 5.5).
 
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::confirmation::{self, Batch, Confirmation, GenTimes, NotConfirmed};
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::merkle::Hash;
@@ -23,7 +24,7 @@ impl Ward {
         let batch = confirm.batch;
         // A connection that does not speak for the TSU gets no answer: its batches are burnt.
         let Some(link) = self.connections.current_mut(conn) else { return };
-        if batch.sequence != link.next_batch {
+        if kept(Condition::NextBatch) && batch.sequence != link.next_batch {
             // Frames keep their order, so somebody else wrote this, or a restored TSU did.
             out.push(Action::Close(conn));
             return self.connections.closed(conn);
@@ -53,11 +54,14 @@ impl Ward {
     ) -> Result<(Timestamp<Utc>, Bound), NotConfirmed> {
         let utc_now = context.utc_now();
         let meets = |utc| context.boundaries.cover(utc);
-        if utc_now.is_some_and(meets) || meets(span_of(batch.gen_times)) {
+        let reading = kept(Condition::ReadingBlackout) && utc_now.is_some_and(meets);
+        let gen_times = kept(Condition::GenTimeBlackout) && meets(span_of(batch.gen_times));
+        if reading || gen_times {
             return Err(NotConfirmed::Blackout);
         }
-        let latched = self.record.latch.is_some();
-        if latched || !self.leases.covers(batch.lease, context.now) {
+        let latched = kept(Condition::Unlatched) && self.record.latch.is_some();
+        let live = self.leases.covers(batch.lease, context.now) || !kept(Condition::LiveLease);
+        if latched || !live {
             return Err(NotConfirmed::NoLease);
         }
         if !context.recordable {
@@ -81,12 +85,12 @@ impl Ward {
     ) -> bool {
         let Some(link) = self.connections.current_mut(conn) else { return false };
         let cause = match verify_consistency(&link.shown, tree, since_shown) {
-            Ok(()) => {
+            continues if continues.is_ok() || !kept(Condition::LogContinues) => {
                 link.shown = *tree;
                 return true;
             }
             Err(ProofError::Shrunk { .. }) => EndingCause::Rollback,
-            Err(_) => EndingCause::Fork,
+            Ok(()) | Err(_) => EndingCause::Fork,
         };
         self.end(context, cause, out);
         false

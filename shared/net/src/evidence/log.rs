@@ -112,6 +112,15 @@ pub fn create(
     settings: Settings,
     now: Seconds,
 ) -> Result<Owner, OpenError> {
+    Ok(start(created(files, folder, settings, now)?))
+}
+
+pub(super) fn created(
+    files: Arc<dyn Files>,
+    folder: &Path,
+    settings: Settings,
+    now: Seconds,
+) -> Result<Writer, OpenError> {
     settings.check()?;
     let layout = Layout::new(folder);
     for path in [layout.folder().to_owned(), layout.segments(), layout.peers()] {
@@ -127,7 +136,7 @@ pub fn create(
     let chain = Chain::new(&settings.origin);
     let mut writer = Writer::new(files, layout, settings, now, chain, MemoryNodes::new(), lock);
     writer.make_first_segment()?;
-    Ok(start(writer))
+    Ok(writer)
 }
 
 /// Opens the log in `folder` after checking all of it, the `known` trees included. Segments that
@@ -143,6 +152,17 @@ pub fn open(
     known: &[Known],
     now: Seconds,
 ) -> Result<(Owner, Recovered), OpenError> {
+    let (writer, recovered) = opened(files, folder, settings, known, now)?;
+    Ok((start(writer), recovered))
+}
+
+pub(super) fn opened(
+    files: Arc<dyn Files>,
+    folder: &Path,
+    settings: Settings,
+    known: &[Known],
+    now: Seconds,
+) -> Result<(Writer, Recovered), OpenError> {
     settings.check()?;
     let layout = Layout::new(folder);
     let lock = lock(&*files, &layout)?;
@@ -152,7 +172,7 @@ pub fn open(
     let Survey { chain, nodes, segments } = survey;
     let mut writer = Writer::new(files, layout, settings, now, chain, nodes, lock);
     writer.resume(&segments)?;
-    Ok((start(writer), recovered))
+    Ok((writer, recovered))
 }
 
 /// Takes the lock of the log in `folder`, until the value is dropped.
@@ -164,6 +184,12 @@ pub(crate) fn hold(files: &dyn Files, folder: &Path) -> Result<super::writer::Lo
 }
 
 fn start(writer: Writer) -> Owner {
+    let (log, messages) = handle(&writer);
+    Owner { log, writer: std::thread::spawn(move || writer.run(messages)) }
+}
+
+/// A handle of the log that this writer writes, and what comes through it.
+pub(super) fn handle(writer: &Writer) -> (Log, mpsc::Receiver<Message>) {
     let (queue, messages) = mpsc::channel(writer.settings().queue_groups);
     let log = Log {
         queue,
@@ -171,7 +197,7 @@ fn start(writer: Writer) -> Owner {
         batch_entries: writer.settings().batch_entries,
         batch_bytes: writer.settings().batch_bytes,
     };
-    Owner { log, writer: std::thread::spawn(move || writer.run(messages)) }
+    (log, messages)
 }
 
 fn lock(files: &dyn Files, layout: &Layout) -> Result<super::writer::Lock, OpenError> {

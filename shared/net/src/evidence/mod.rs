@@ -58,6 +58,8 @@
 //! off whole batches at the end, or rewrite everything: the checkpoints that the log itself and
 //! its peer keep show it, so pass them as [`Known`].
 
+#[cfg(feature = "test-support")]
+mod by_hand;
 mod checkpoint;
 mod files;
 mod format;
@@ -72,6 +74,8 @@ mod settings;
 mod survey;
 mod writer;
 
+#[cfg(feature = "test-support")]
+pub use by_hand::{HandWriter, create_by_hand, open_by_hand};
 pub use checkpoint::Checkpoints;
 pub use files::{Disk, Files, OpenFile};
 pub use format::{Commit, FRAME_OVERHEAD_BYTES, HEADER_BYTES, LEAF_BYTES_MAX};

@@ -154,20 +154,32 @@ impl Writer {
         let mut waiting = None;
         while let Some(Message::Append(group)) = waiting.take().or_else(|| messages.blocking_recv())
         {
-            let mut batch = Batch::of(group);
-            while let Ok(message) = messages.try_recv() {
-                match message {
-                    Message::Append(group) if batch.has_room_for(&group, &self.settings) => {
-                        batch.add(group);
-                    }
-                    other => {
-                        waiting = Some(other);
-                        break;
-                    }
+            waiting = self.serve_with(group, &mut messages);
+        }
+    }
+
+    /// Writes a batch that begins with `group` and takes in what waits behind it. Returns the
+    /// message that did not fit.
+    pub(super) fn serve_with(
+        &mut self,
+        group: Group,
+        messages: &mut mpsc::Receiver<Message>,
+    ) -> Option<Message> {
+        let mut batch = Batch::of(group);
+        let mut left = None;
+        while let Ok(message) = messages.try_recv() {
+            match message {
+                Message::Append(group) if batch.has_room_for(&group, &self.settings) => {
+                    batch.add(group);
+                }
+                other => {
+                    left = Some(other);
+                    break;
                 }
             }
-            self.serve(batch);
         }
+        self.serve(batch);
+        left
     }
 
     /// Writes a batch and answers everybody who has entries in it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::confirmation::{
     self, Batch, Confirmation, GenTimes, NotConfirmed, SignedConfirmation,
 };
@@ -59,7 +60,10 @@ impl Asking {
     }
 
     fn fits(&self, confirmation: &Confirmation, asked: &Asked) -> bool {
-        self.channel == Some(confirmation.channel) && confirmation.batch == asked.batch
+        let here = self.channel == Some(confirmation.channel);
+        let this = confirmation.batch == asked.batch;
+        (here || !kept(Condition::AboutThisConnection))
+            && (this || !kept(Condition::AboutThisBatch))
     }
 }
 
@@ -80,7 +84,7 @@ impl Issuer {
             return self.retry(tokens, out);
         };
         let age = now.raw_before - judged.sample().raw_before;
-        if age.magnitude() > queue_max {
+        if kept(Condition::QueueMax) && age.magnitude() > queue_max {
             self.free.push(lane);
             return self.retry(tokens, out);
         }

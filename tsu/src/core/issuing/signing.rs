@@ -1,5 +1,6 @@
 //! The last stages: signing, verifying, release.
 
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::evidence::leaf;
 use chronolease_core::id::BatchSeq;
 use chronolease_core::sample::Sample;
@@ -90,7 +91,7 @@ impl Issuer {
     fn settle(&mut self, now: &Sample, lane: LaneId, out: &mut Vec<Action>) {
         let Some(signing) = self.signing.get_mut(&lane) else { return };
         let confirmation = signing.confirmation;
-        if matches!(confirmation, Stands::Writing(..)) {
+        if kept(Condition::ConfirmationDurable) && matches!(confirmation, Stands::Writing(..)) {
             return;
         }
         let held = std::mem::take(&mut signing.held);
@@ -118,10 +119,16 @@ impl Issuer {
         // dead lease covers stays inside.
         let _ = self.holder.judge(now);
         let usable = self.may_sign(now, out);
-        let fresh = |at: RawInstant| (now.raw_after - at).magnitude() <= CONFIRMATION_AGE_MAX;
+        let fresh = |at: RawInstant| {
+            !kept(Condition::ConfirmationAge)
+                || (now.raw_after - at).magnitude() <= CONFIRMATION_AGE_MAX
+        };
         let recorded = match confirmation {
             Stands::Durable(sequence, at) if fresh(at) => Ok(Some(sequence)),
             Stands::Leased => Ok(None),
+            Stands::Writing(sequence, _) if !kept(Condition::ConfirmationDurable) => {
+                Ok(Some(sequence))
+            }
             Stands::Durable(..) | Stands::Writing(..) => Err(NO_TIME),
             Stands::Lost => Err(NO_RECORD),
         };
