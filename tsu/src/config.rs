@@ -9,6 +9,7 @@ use chronolease_core::budget::Budget;
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::note::KeyName;
 use chronolease_core::id::{SpkiPin, TsuId};
+use chronolease_core::judge::Limits;
 use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::profile;
 use chronolease_net::recorder::{self, EvidenceConfig};
@@ -114,7 +115,15 @@ impl Config {
     #[must_use]
     pub const fn token_profile(&self) -> TokenProfile {
         let Token { qualified, carries, .. } = self.token;
-        TokenProfile { accuracy: self.budget.accuracy, qualified, carries }
+        let Budget { accuracy, digits, .. } = self.budget;
+        TokenProfile { accuracy, digits, qualified, carries }
+    }
+
+    /// What a sample must keep to.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        let Budget { guard, bracket, digits, .. } = self.budget;
+        Limits { guard, bracket, digits }
     }
 
     fn read(root: &Section<'_>) -> Option<Self> {

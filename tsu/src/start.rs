@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chronolease_core::evidence::leaf::{self, BoxRole, Started};
 use chronolease_core::id::Incarnation;
-use chronolease_core::judge::Limits;
 use chronolease_core::time::{Bound, GenTime};
 use chronolease_net::build;
 use chronolease_net::daemon::DaemonError;
@@ -243,7 +242,7 @@ impl Tsu {
             boot_id: self.clocks.boot_id(),
             policy: self.config.token.policy.clone(),
             accuracy: self.config.budget.accuracy,
-            limits: Limits { guard: self.config.budget.guard, bracket: self.config.budget.bracket },
+            limits: self.config.limits(),
             rho: self.config.budget.rho,
             mode: self.config.mode,
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use chronolease_core::time::Bound;
+use chronolease_core::time::{Bound, GenTimeDigits};
 use chronolease_tsu::core::rfc3161::{
     Carries, KeyTerms, Request, RequestPolicy, TokenBuilder, TokenProfile, TsuCertificate, parse,
     parse_oid,
@@ -63,6 +63,7 @@ impl Keys {
 
         let profile = TokenProfile {
             accuracy: Bound::from_millis(500),
+            digits: GenTimeDigits::Three,
             qualified: false,
             carries: Carries::Full,
         };

@@ -7,7 +7,7 @@ use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce,
 use chronolease_core::judge::Limits;
 use chronolease_core::lease::{LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
-use chronolease_core::time::{Bound, Ppb};
+use chronolease_core::time::{Bound, GenTimeDigits, Ppb};
 use chronolease_core::wire::encode_terms;
 use chronolease_net::random;
 use chronolease_tsu::core::holder::{Mode, Terms};
@@ -38,7 +38,11 @@ pub(crate) fn terms(boot_id: BootId) -> anyhow::Result<Terms> {
         boot_id,
         policy: POLICY.to_owned(),
         accuracy: Bound::from_millis(500),
-        limits: Limits { guard: Bound::from_millis(5), bracket: Bound::from_millis(1) },
+        limits: Limits {
+            guard: Bound::from_millis(5),
+            bracket: Bound::from_millis(1),
+            digits: GenTimeDigits::Three,
+        },
         rho: Ppb::from_ppm(100),
         // What the disk costs is measured; the monitor is not here.
         mode: Mode::Leased,

@@ -7,7 +7,7 @@ use chronolease_core::evidence::note::KeyName;
 use chronolease_core::evidence::{LeafIndex, TreeHead, TreeSize};
 use chronolease_core::id::SpkiPin;
 use chronolease_core::judge::Limits;
-use chronolease_core::time::Bound;
+use chronolease_core::time::{Bound, GenTimeDigits};
 use chronolease_net::build;
 use chronolease_net::evidence::Known;
 use chronolease_net::keys::{EvidenceVerifier, KeyError};
@@ -79,6 +79,9 @@ pub struct FsckArguments {
     /// The widest bracket of a sample that the TSU accepts.
     #[arg(long, value_name = "LENGTH", default_value = "1ms", value_parser = length)]
     bracket: Bound,
+    /// How many digits of a second the tokens print: lease.gen_time_digits of the TSU.
+    #[arg(long, value_name = "0|3|6", default_value = "3", value_parser = digits)]
+    gen_time_digits: GenTimeDigits,
     /// The monitor's evidence key (PEM, public half): checks the signature of every lease.
     #[arg(long, value_name = "FILE", value_parser = key)]
     evidence_key: Option<EvidenceVerifier>,
@@ -113,7 +116,11 @@ impl FsckArguments {
             folder: self.log.dir,
             origin: self.log.origin,
             known: self.at_least.into_iter().map(known).collect(),
-            limits: Limits { guard: self.guard, bracket: self.bracket },
+            limits: Limits {
+                guard: self.guard,
+                bracket: self.bracket,
+                digits: self.gen_time_digits,
+            },
             evidence_key: self.evidence_key,
         }
     }
@@ -151,6 +158,11 @@ fn tree(text: &str) -> Result<TreeHead, &'static str> {
         Some(TreeHead { size: TreeSize::new(size.parse().ok()?), root })
     };
     parse().ok_or("expected a number of leaves, a colon and 64 hexadecimal digits")
+}
+
+fn digits(text: &str) -> Result<GenTimeDigits, &'static str> {
+    let count = text.parse().ok().and_then(GenTimeDigits::from_count);
+    count.ok_or("expected 0, 3 or 6")
 }
 
 /// A whole number and its unit, without a space.

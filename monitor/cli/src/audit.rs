@@ -155,7 +155,7 @@ impl<'a> Audit<'a> {
         if latest.is_none() {
             self.run.latest = Some((index, stated));
         }
-        let read = GenTime::at(intent.sample.real);
+        let read = GenTime::at(intent.sample.real, self.limits.digits);
         if stated != read {
             return Err(Fault::GenTime { stated, read });
         }

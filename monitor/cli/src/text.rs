@@ -10,11 +10,11 @@ pub fn utc(at: Timestamp<Utc>) -> String {
     format!("{}.{:09}Z", seconds(ns.div_euclid(1_000_000_000)), ns.rem_euclid(1_000_000_000))
 }
 
-/// A genTime in UTC, to the millisecond that it counts in.
+/// A genTime in UTC, to the microsecond.
 #[must_use]
 pub fn gen_time(at: GenTime) -> String {
-    let ms = at.as_unix_millis();
-    format!("{}.{:03}Z", seconds(ms.div_euclid(1_000)), ms.rem_euclid(1_000))
+    let us = at.as_unix_nanos().div_euclid(1_000);
+    format!("{}.{:06}Z", seconds(us.div_euclid(1_000_000)), us.rem_euclid(1_000_000))
 }
 
 /// Lower case hexadecimal digits.
@@ -41,6 +41,7 @@ fn seconds(unix: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chronolease_core::time::GenTimeDigits;
 
     #[test]
     fn times_before_and_after_1970_print_in_full() {
@@ -53,7 +54,7 @@ mod tests {
         ] {
             assert_eq!(utc(Timestamp::from_unix_nanos(ns)), text);
         }
-        let cut = GenTime::at(Timestamp::from_unix_nanos(-1));
-        assert_eq!(gen_time(cut), "1969-12-31T23:59:59.999Z");
+        let cut = GenTime::at(Timestamp::from_unix_nanos(-1), GenTimeDigits::Three);
+        assert_eq!(gen_time(cut), "1969-12-31T23:59:59.999000Z");
     }
 }

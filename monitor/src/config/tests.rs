@@ -130,6 +130,7 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
         "bracket = \"1ms\"\n",
         "rho_ppm = 100\n",
         "ttl = \"3s\"\n",
+        "gen_time_digits = 3\n",
         "interval_max = \"60ms\"\n",
         "queue_max = \"150ms\"\n",
         "probe = \"1s\"\n",

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::time::{Bound, GenTime, Ppb};
+use crate::time::{Bound, GenTimeDigits, Ppb};
 
 /// The figures of a lease profile; both boxes hold the same ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Budget {
     pub rho: Ppb,
     /// How long a lease lasts.
     pub ttl: Bound,
+    /// How finely tokens print their time.
+    pub digits: GenTimeDigits,
 }
 
 /// The figures that a witnessed token needs besides those of its lease.
@@ -46,7 +48,7 @@ impl Budget {
             + self.guard
             + self.rho.over(self.ttl)
             + self.bracket.times(2)
-            + GenTime::RESOLUTION
+            + self.digits.resolution()
     }
 
     /// Checks the leased budget.
@@ -68,7 +70,7 @@ impl WitnessBudget {
             + lease.grant_within
             + lease.guard
             + lease.rho.over(lease.ttl)
-            + GenTime::RESOLUTION
+            + lease.digits.resolution()
     }
 
     /// Checks that the witness confirms what a sound TSU asks for in time.
@@ -96,7 +98,7 @@ impl fmt::Display for WitnessedExceeded {
             b.grant_within,
             b.guard,
             b.rho.over(b.ttl),
-            GenTime::RESOLUTION,
+            b.digits.resolution(),
             w.worst_case(b),
             b.accuracy
         )
@@ -114,7 +116,7 @@ impl fmt::Display for BudgetExceeded {
             b.guard,
             b.rho.over(b.ttl),
             b.bracket.times(2),
-            GenTime::RESOLUTION,
+            b.digits.resolution(),
             b.worst_case(),
             b.accuracy
         )
@@ -133,6 +135,7 @@ mod tests {
             bracket: Bound::from_millis(1),
             rho: Ppb::from_ppm(100),
             ttl: Bound::from_millis(3_000),
+            digits: GenTimeDigits::Three,
         }
     }
 
@@ -183,5 +186,27 @@ mod tests {
         );
         let exact = Budget { accuracy: Bound::from_nanos(501_300_000), ..broken };
         assert!(exact.check().is_ok());
+    }
+
+    /// Whole seconds leave room in an accuracy of a second, and in no narrower one that takes all
+    /// else as it is.
+    #[test]
+    fn whole_seconds_fit_an_accuracy_of_a_second() {
+        let seconds = Budget {
+            accuracy: Bound::from_millis(1_000),
+            digits: GenTimeDigits::Zero,
+            ..default_column()
+        };
+        assert_eq!(seconds.worst_case(), Bound::from_nanos(632_300_000));
+        assert!(seconds.check().is_ok());
+        let witness = WitnessBudget {
+            half_width_max: Bound::from_millis(60),
+            queue_max: Bound::from_millis(150),
+        };
+        assert_eq!(witness.worst_case(&seconds), Bound::from_nanos(900_300_000));
+        let half = Budget { accuracy: Bound::from_millis(500), ..seconds };
+        assert!(half.check().expect_err("half a second").to_string().contains("+ 500ms = 632.3ms"));
+        let micros = Budget { digits: GenTimeDigits::Six, ..default_column() };
+        assert_eq!(micros.worst_case(), Bound::from_nanos(132_301_000));
     }
 }

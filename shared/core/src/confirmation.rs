@@ -179,7 +179,7 @@ pub fn judge(
         return Err(NotConfirmed::Wide);
     }
     // In i128, where nothing overflows and nothing saturates in anybody's favour.
-    let at = |gen_time: GenTime| i128::from(gen_time.as_unix_millis()) * 1_000_000;
+    let at = |gen_time: GenTime| i128::from(gen_time.as_unix_nanos());
     let (m, e) = (i128::from(utc.as_unix_nanos()), i128::from(half_width.as_nanos()));
     let accuracy = i128::from(limits.accuracy.as_nanos());
     if kept(Condition::LowerEdge) && at(gen_times.min) < m + e - accuracy {

@@ -9,7 +9,7 @@ use crate::id::{BootId, Incarnation, LeaseSeq};
 use crate::leap::blackout::Blackout;
 use crate::lease::{EndingCause, LeaseTerms};
 use crate::sample::Sample;
-use crate::time::{Bound, GenTime, Span, Timestamp, Utc};
+use crate::time::{Bound, GenTime, GenTimeDigits, Span, Timestamp, Utc};
 
 /// What the judge tolerates; see [`crate::budget`] for how these add up to the accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Limits {
     pub guard: Bound,
     /// beta: the widest bracket of a sample.
     pub bracket: Bound,
+    /// How finely tokens print their time.
+    pub digits: GenTimeDigits,
 }
 
 /// Why no token may be built from a sample.
@@ -179,7 +181,7 @@ pub fn judge(
     judge_continuity(sample, anchor, limits)?;
     judge_blackout(sample.real, lease, limits)?;
 
-    let gen_time = GenTime::at(sample.real);
+    let gen_time = GenTime::at(sample.real, limits.digits);
     let high_water = high_water.filter(|_| kept(Condition::HighWater));
     if let Some(high_water) = high_water.filter(|&high| gen_time < high) {
         return Err(Refusal::GenTimeRegressed { high_water, now: gen_time });
@@ -198,8 +200,8 @@ fn judge_age(sample: &Sample, lease: &LeaseTerms) -> Result<(), Refusal> {
 }
 
 /// A lease does not survive its blackout: what its sample proved is another second afterwards. So
-/// nothing is judged good from the blackout's beginning on, not only until its end. That covers the
-/// genTime, which is never later than the reading.
+/// nothing is judged good from the blackout's beginning on, not only until its end; nor what would
+/// print a genTime from then on.
 fn judge_blackout(
     reading: Timestamp<Utc>,
     lease: &LeaseTerms,
@@ -207,7 +209,7 @@ fn judge_blackout(
 ) -> Result<(), Refusal> {
     let Some(from) = lease.blackout.map(Blackout::from) else { return Ok(()) };
     let drift = lease.rho.over(lease.ttl) + limits.bracket.times(2);
-    let bound = lease.clock_bound + limits.guard + drift;
+    let bound = lease.clock_bound + limits.guard + drift + limits.digits.ahead();
     let latest = reading + bound.as_span();
     let begun = kept(Condition::LeaseBlackout) && latest >= from;
     if begun { Err(Refusal::Blackout { reading, bound, from }) } else { Ok(()) }

@@ -2,7 +2,7 @@
 //! of the budget.
 
 use chronolease_core::budget::{Budget, WitnessBudget};
-use chronolease_core::time::{Bound, Ppb};
+use chronolease_core::time::{Bound, GenTimeDigits, Ppb};
 
 use crate::config::Section;
 
@@ -35,6 +35,7 @@ pub fn budget(lease: &Section<'_>) -> Option<Budget> {
     let bracket = lease.duration_or("bracket", Bound::from_millis(1));
     let rho_ppm = lease.integer_or("rho_ppm", 1..=1_000, 100);
     let ttl = lease.duration_or("ttl", Bound::from_millis(3_000));
+    let digits = digits(lease);
 
     let rho = Ppb::from_ppm(u32::try_from(rho_ppm?).ok()?);
     let budget = Budget {
@@ -44,6 +45,7 @@ pub fn budget(lease: &Section<'_>) -> Option<Budget> {
         bracket: bracket?,
         rho,
         ttl: ttl?,
+        digits: digits?,
     };
     if budget.ttl == Bound::ZERO {
         lease.error("ttl", "a lease must last for some time");
@@ -58,4 +60,14 @@ pub fn budget(lease: &Section<'_>) -> Option<Budget> {
         lease.error("accuracy", broken);
     }
     Some(budget)
+}
+
+fn digits(lease: &Section<'_>) -> Option<GenTimeDigits> {
+    const KEY: &str = "gen_time_digits";
+    let count = lease.integer_or(KEY, 0..=6, 3)?;
+    let digits = GenTimeDigits::from_count(count.unsigned_abs());
+    if digits.is_none() {
+        lease.error(KEY, "a genTime has 0, 3 or 6 digits of a second");
+    }
+    digits
 }

@@ -11,7 +11,7 @@ use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{Event, HashFunction, Imprint, Leaf};
 use chronolease_core::evidence::note::Note;
-use chronolease_core::time::GenTime;
+use chronolease_core::time::{GenTime, GenTimeDigits};
 use chronolease_lab::Layout;
 use chronolease_net::evidence::{
     self, Disk, Entry, Head, Known, Reader, Settings, Survey, TornTail,
@@ -194,7 +194,11 @@ impl Record {
             let hash = &token.imprint.hashed_message;
             let imprint = function.and_then(|function| Imprint::new(function, hash));
             assert_eq!(Some(intent.imprint), imprint, "{token:?}");
-            assert_eq!(intent.gen_time, GenTime::at(token.gen_time), "{token:?}");
+            assert_eq!(
+                intent.gen_time,
+                GenTime::at(token.gen_time, GenTimeDigits::Six),
+                "{token:?}"
+            );
         }
     }
 }

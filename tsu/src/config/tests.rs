@@ -1,6 +1,6 @@
 use std::fs;
 
-use chronolease_core::time::Bound;
+use chronolease_core::time::{Bound, GenTimeDigits};
 use chronolease_net::random;
 
 use super::*;
@@ -118,6 +118,7 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
         "bracket = \"1ms\"\n",
         "rho_ppm = 100\n",
         "ttl = \"3s\"\n",
+        "gen_time_digits = 3\n",
         "interval_max = \"60ms\"\n",
         "queue_max = \"150ms\"\n",
         "slots = 2\n",
@@ -171,6 +172,31 @@ fn a_tolerance_that_breaks_the_budget_shows_the_arithmetic() {
     let leased = ("mode = \"witnessed\"", "mode = \"leased\"");
     let exact = example(&[("accuracy = \"500ms\"", "accuracy = \"133.3ms\""), leased]);
     assert!(Scratch::with_files().load(&exact).is_ok(), "the sum may reach the accuracy");
+}
+
+#[test]
+fn the_digits_of_a_gen_time_must_fit_the_accuracy() {
+    let digits = |n: u8| format!("gen_time_digits = {n}");
+    for n in [1, 2, 4, 5] {
+        refused(
+            &[("gen_time_digits = 3", &digits(n))],
+            "lease.gen_time_digits",
+            "0, 3 or 6 digits",
+        );
+    }
+    let (zero, six) = (digits(0), digits(6));
+    refused(
+        &[("gen_time_digits = 3", &zero)],
+        "lease.accuracy",
+        "2ms + 500ms = 632.3ms, more than",
+    );
+    let second = ("accuracy = \"500ms\"", "accuracy = \"1s\"");
+    for (text, figure) in [(&zero, GenTimeDigits::Zero), (&six, GenTimeDigits::Six)] {
+        let text = example(&[("gen_time_digits = 3", text), second]);
+        let config = Scratch::with_files().load(&text).expect("it fits");
+        assert_eq!(config.token_profile().digits, figure);
+        assert_eq!(config.limits().digits, figure);
+    }
 }
 
 #[test]

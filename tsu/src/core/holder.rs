@@ -213,6 +213,7 @@ impl Holder {
             bracket: me.limits.bracket,
             rho: lease.rho.max(me.rho),
             ttl: lease.ttl,
+            digits: me.limits.digits,
         };
         budget.check().map_err(|broken| GrantRefused::Budget(broken.to_string()))?;
         if let Mode::Witnessed(witness) = me.mode {

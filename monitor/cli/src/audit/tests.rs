@@ -7,9 +7,13 @@ use chronolease_core::leap::month_end::MonthEnd;
 use chronolease_core::leap::passage::{LeapChange, Observed, Reading};
 use chronolease_core::leap::plan::Outlook;
 use chronolease_core::sample::Sample;
-use chronolease_core::time::{Bound, Ppb, RawInstant, Span, Timestamp};
+use chronolease_core::time::{Bound, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
 
-const LIMITS: Limits = Limits { guard: Bound::from_millis(5), bracket: Bound::from_millis(1) };
+const LIMITS: Limits = Limits {
+    guard: Bound::from_millis(5),
+    bracket: Bound::from_millis(1),
+    digits: GenTimeDigits::Three,
+};
 const TTL_MS: i64 = 3_000;
 
 /// The clocks `ms` milliseconds after the boot.
@@ -65,7 +69,7 @@ fn an_intent(token: u8, lease: u64, ms: i64) -> Intent {
         tst_info_digest: Hash::from_bytes([4; 32]),
         sample: sample(ms),
         lease: LeaseSeq::new(lease),
-        gen_time: GenTime::at(sample(ms).real),
+        gen_time: GenTime::at(sample(ms).real, GenTimeDigits::Three),
     }
 }
 
@@ -140,8 +144,8 @@ fn no_token_without_an_intent_and_none_twice() {
 
 #[test]
 fn gen_time_goes_back_in_another_run_alone() {
-    let latest = GenTime::at(sample(20).real);
-    let stated = GenTime::at(sample(19).real);
+    let latest = GenTime::at(sample(20).real, GenTimeDigits::Three);
+    let stated = GenTime::at(sample(19).real, GenTimeDigits::Three);
     let fault = Fault::Regressed { stated, latest, by: LeafIndex::new(2) };
     let before = [run_of(1), lease(1, 0), intent(1, 1, 20)];
     let events = [&before[..], &[intent(2, 1, 19), intent(3, 1, 20)]].concat();
@@ -152,8 +156,8 @@ fn gen_time_goes_back_in_another_run_alone() {
 
 #[test]
 fn gen_time_is_that_of_the_sample() {
-    let read = GenTime::at(sample(10).real);
-    let stated = GenTime::at(sample(11).real);
+    let read = GenTime::at(sample(10).real, GenTimeDigits::Three);
+    let stated = GenTime::at(sample(11).real, GenTimeDigits::Three);
     let changed = Intent { gen_time: stated, ..an_intent(1, 1, 10) };
     let events = [run_of(1), lease(1, 0), Event::Intent(changed)];
     assert_eq!(audit(&events), [at(2, Kind::Intent, Fault::GenTime { stated, read })]);
@@ -176,7 +180,7 @@ fn every_intent_is_judged_again() {
     let with = |change: fn(&mut Sample)| {
         let mut intent = an_intent(1, 1, 110);
         change(&mut intent.sample);
-        intent.gen_time = GenTime::at(intent.sample.real);
+        intent.gen_time = GenTime::at(intent.sample.real, GenTimeDigits::Three);
         refusal_of(intent)
     };
     assert_eq!(refusal_of(an_intent(1, 1, 100 + TTL_MS - 1)), None);

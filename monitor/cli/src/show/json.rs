@@ -130,8 +130,8 @@ fn confirmation(it: &Confirmation) -> Value {
         "sequence": it.batch.sequence.as_u64(),
         "lease": it.batch.lease.as_u64(),
         "root": it.batch.root.to_string(),
-        "gen_time_min_ms": it.batch.gen_times.min().as_unix_millis(),
-        "gen_time_max_ms": it.batch.gen_times.max().as_unix_millis(),
+        "gen_time_min": it.batch.gen_times.min().as_unix_nanos(),
+        "gen_time_max": it.batch.gen_times.max().as_unix_nanos(),
         "log_size": it.log.size.as_u64(),
         "log_root": it.log.root.to_string(),
         "utc_ns": it.utc.as_unix_nanos(),
@@ -214,7 +214,7 @@ fn intent(it: &Intent) -> Value {
         "sample": sample(&it.sample),
         "lease": it.lease.as_u64(),
         "gen_time": text::gen_time(it.gen_time),
-        "gen_time_ms": it.gen_time.as_unix_millis(),
+        "gen_time": it.gen_time.as_unix_nanos(),
     })
 }
 

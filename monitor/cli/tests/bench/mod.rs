@@ -24,7 +24,7 @@ use chronolease_core::leap::passage::{LeapChange, Observed, Reading};
 use chronolease_core::leap::plan::Outlook;
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
-use chronolease_core::time::{Bound, GenTime, Ppb, RawInstant, Span, Timestamp};
+use chronolease_core::time::{Bound, GenTime, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
 use chronolease_net::evidence::{self, Disk, Entry, Known, Owner, Settings};
 use chronolease_net::keys::EvidenceSigner;
 
@@ -119,7 +119,11 @@ impl Log {
             folder: self.folder.clone(),
             origin: KeyName::new(ORIGIN).expect("a name"),
             known: vec![Known { witness: "the test".to_owned(), tree }],
-            limits: Limits { guard: Bound::from_millis(5), bracket: Bound::from_millis(1) },
+            limits: Limits {
+                guard: Bound::from_millis(5),
+                bracket: Bound::from_millis(1),
+                digits: GenTimeDigits::Three,
+            },
             evidence_key: None,
         }
     }
@@ -210,7 +214,7 @@ pub(crate) fn intent(token: u8, lease: u64, ms: i64) -> Event {
         tst_info_digest: Hash::from_bytes([4; 32]),
         sample: sample(ms),
         lease: LeaseSeq::new(lease),
-        gen_time: GenTime::at(sample(ms).real),
+        gen_time: GenTime::at(sample(ms).real, GenTimeDigits::Three),
     })
 }
 

@@ -99,6 +99,6 @@ impl Ward {
 
 /// From the earliest genTime to the latest: an interval of spans since 1970.
 fn span_of(gen_times: GenTimes) -> Interval {
-    let span = |gen_time: GenTime| Span::from_millis(gen_time.as_unix_millis());
+    let span = |gen_time: GenTime| Span::from_nanos(gen_time.as_unix_nanos());
     Interval::new(span(gen_times.min()), span(gen_times.max())).expect("GenTimes are in order")
 }

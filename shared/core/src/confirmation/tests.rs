@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::time::Span;
+use crate::time::{GenTimeDigits, Span};
 
 const MS: i64 = 1_000_000;
 const LIMITS: WitnessLimits =
@@ -11,8 +11,12 @@ fn utc(ms: i64) -> Timestamp<Utc> {
     Timestamp::from_unix_nanos(1_790_000_000_000 * MS + ms * MS)
 }
 
+fn gen_time(ms: i64) -> GenTime {
+    GenTime::at(utc(ms), GenTimeDigits::Three)
+}
+
 fn gen_times(min_ms: i64, max_ms: i64) -> GenTimes {
-    GenTimes::new(GenTime::at(utc(min_ms)), GenTime::at(utc(max_ms))).expect("in order")
+    GenTimes::new(gen_time(min_ms), gen_time(max_ms)).expect("in order")
 }
 
 fn judged(min_ms: i64, max_ms: i64, half_width_ms: u64) -> Result<(), NotConfirmed> {
@@ -88,7 +92,7 @@ proptest! {
         if judge(gen_times, m, e, &limits).is_ok() {
             let truth = utc(0).as_unix_nanos() + lo_ns + width_ns / 1_000 * share;
             for gen_time in [gen_times.min(), gen_times.max()] {
-                let error = gen_time.as_unix_millis() * MS - truth;
+                let error = gen_time.as_unix_nanos() - truth;
                 prop_assert!(error.abs() <= 500 * MS, "{error}");
             }
         }

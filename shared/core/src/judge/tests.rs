@@ -6,7 +6,11 @@ use proptest::prelude::*;
 
 const MS: i64 = 1_000_000;
 const UTC0: i64 = 1_790_000_000_000 * MS;
-const LIMITS: Limits = Limits { guard: Bound::from_millis(5), bracket: Bound::from_millis(1) };
+const LIMITS: Limits = Limits {
+    guard: Bound::from_millis(5),
+    bracket: Bound::from_millis(1),
+    digits: GenTimeDigits::Three,
+};
 const ME: Incarnation = Incarnation::from_bytes([7; 16]);
 
 /// A sample `ns` after the lease's, by a clock that runs with the oscillator.
@@ -43,7 +47,7 @@ fn verdict(sample: &Sample) -> Result<JudgedSample, Refusal> {
 fn a_sound_sample_becomes_a_gen_time() {
     let sample = sample_at(1_234 * MS + 999_999);
     let judged = verdict(&sample).expect("good");
-    assert_eq!(judged.gen_time().as_unix_millis(), UTC0 / MS + 1_234);
+    assert_eq!(judged.gen_time().as_unix_nanos(), UTC0 + 1_234 * MS);
     assert_eq!(judged.lease(), LeaseSeq::new(9));
     assert_eq!(judged.sample(), &sample);
 }
@@ -108,8 +112,15 @@ fn a_suspended_box_ends_the_lease() {
 
 #[test]
 fn gen_time_may_repeat_but_not_regress() {
-    let at =
-        |ns| judge(&sample_at(ns), ME, &lease(), &LIMITS, Some(GenTime::at(sample_at(MS).real)));
+    let at = |ns| {
+        judge(
+            &sample_at(ns),
+            ME,
+            &lease(),
+            &LIMITS,
+            Some(GenTime::at(sample_at(MS).real, GenTimeDigits::Three)),
+        )
+    };
     assert!(at(MS).is_ok());
     let back = at(MS - 1);
     assert!(matches!(back, Err(Refusal::GenTimeRegressed { .. })), "{back:?}");
@@ -169,6 +180,21 @@ fn a_lease_does_not_survive_its_blackout() {
     assert!(judge(&at(3_000 * MS), ME, &blind, &LIMITS, None).is_ok());
 }
 
+/// Whole seconds are the nearest, so they may be later than the reading.
+#[test]
+fn no_gen_time_is_carried_into_a_blackout() {
+    let blackout = Blackout::around(MonthEnd::of(2026, 12).expect("a month"));
+    let (lease, at) = lease_before(blackout, 2_000 * MS);
+    for digits in GenTimeDigits::ALL {
+        let limits = Limits { digits, ..LIMITS };
+        let readings = (0..2_000).map(|ms| at(ms * MS));
+        let judged = readings.filter_map(|s| judge(&s, ME, &lease, &limits, None).ok());
+        let latest = judged.map(|judged| judged.gen_time().as_unix_nanos()).max();
+        let latest = latest.expect("some pass");
+        assert!(latest < blackout.from().as_unix_nanos(), "{digits:?}: {latest}");
+    }
+}
+
 #[test]
 fn a_step_to_after_the_blackout_is_still_a_step() {
     let blackout = Blackout::around(MonthEnd::of(2026, 12).expect("a month"));
@@ -205,9 +231,9 @@ proptest! {
         let now = at(elapsed, error_at_grant + moved, inside);
         if let Ok(judged) = judge(&now, ME, &lease, &LIMITS, None) {
             let truth = UTC0 + elapsed + inside;
-            let off = (judged.gen_time().as_unix_millis() * MS - truth).unsigned_abs();
+            let off = (judged.gen_time().as_unix_nanos() - truth).unsigned_abs();
             let budget = Bound::from_millis(125) + LIMITS.guard
-                + Ppb::from_ppm(100).over(lease.ttl) + LIMITS.bracket.times(2) + GenTime::RESOLUTION;
+                + Ppb::from_ppm(100).over(lease.ttl) + LIMITS.bracket.times(2) + LIMITS.digits.resolution();
             // The lease's TTL is counted on the oscillator, so it may last rho * TTL longer.
             prop_assert!(off <= budget.as_nanos() + 1_000, "off by {off} ns, budget {budget}");
         }

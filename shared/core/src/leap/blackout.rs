@@ -87,7 +87,7 @@ fn meets(utc: Interval, from: Timestamp<Utc>, until: Timestamp<Utc>) -> bool {
 mod tests {
     use super::*;
     use crate::leap::LeapSign;
-    use crate::time::GenTime;
+    use crate::time::{GenTime, GenTimeDigits};
     use proptest::prelude::*;
 
     const MS: i64 = 1_000_000;
@@ -164,7 +164,7 @@ mod tests {
         let blackout = Blackout::around(ends()[0]);
         for ns in [0, 1, 999_999] {
             let until = blackout.until() + Span::from_nanos(-ns);
-            let cut = GenTime::at(until).as_unix_millis() * MS;
+            let cut = GenTime::at(until, GenTimeDigits::Three).as_unix_nanos();
             assert!(blackout.covers_reading(Timestamp::from_unix_nanos(cut)));
         }
     }

@@ -1,11 +1,11 @@
-//! Timestamps on named timescales, and the genTime of a token.
+//! Timestamps on named timescales.
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 use core::ops::{Add, Sub};
 
-use super::{Bound, Span};
+use super::Span;
 
 /// A named timescale. Timestamps of two scales do not mix.
 pub trait Timescale {}
@@ -93,41 +93,5 @@ impl<S: Timescale> fmt::Debug for Timestamp<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, ns) = (self.ns.div_euclid(1_000_000_000), self.ns.rem_euclid(1_000_000_000));
         write!(f, "{seconds}.{ns:09}")
-    }
-}
-
-/// A time as a token prints it: UTC cut down to whole milliseconds (RFC 3161 2.4.2 `genTime`,
-/// EN 319 422 5.2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GenTime {
-    unix_ms: i64,
-}
-
-impl GenTime {
-    /// The step in which a genTime counts: what cutting may take away from a reading.
-    pub const RESOLUTION: Bound = Bound::from_millis(1);
-
-    /// The last whole millisecond at or before `reading`.
-    #[must_use]
-    pub const fn at(reading: Timestamp<Utc>) -> Self {
-        Self { unix_ms: reading.as_unix_nanos().div_euclid(1_000_000) }
-    }
-
-    /// Milliseconds since 1970-01-01 00:00:00 UTC.
-    #[must_use]
-    pub const fn as_unix_millis(self) -> i64 {
-        self.unix_ms
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gen_time_is_cut_never_rounded_up() {
-        for (ns, ms) in [(0, 0), (999_999, 0), (1_000_000, 1), (-1, -1), (-1_000_000, -1)] {
-            assert_eq!(GenTime::at(Timestamp::from_unix_nanos(ns)).as_unix_millis(), ms, "{ns}");
-        }
     }
 }

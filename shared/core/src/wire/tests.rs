@@ -4,7 +4,7 @@ use crate::evidence::TreeSize;
 use crate::id::ChannelBinding;
 use crate::leap::blackout::Blackout;
 use crate::leap::month_end::MonthEnd;
-use crate::time::{Bound, GenTime, Ppb, RawInstant, Span, Timestamp};
+use crate::time::{Bound, GenTime, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
 use proptest::prelude::*;
 
 fn tsu() -> TsuId {
@@ -47,7 +47,8 @@ fn offer() -> impl Strategy<Value = Option<LogOffer>> {
 fn batch() -> impl Strategy<Value = Batch> {
     let ms = -9_000_000_000_000i64..9_000_000_000_000;
     (any::<(u64, u64, [u8; 32])>(), ms, 0i64..1_000).prop_map(|((n, lease, root), ms, more)| {
-        let gen_time = |ms: i64| GenTime::at(Timestamp::from_unix_nanos(ms * 1_000_000));
+        let gen_time =
+            |ms: i64| GenTime::at(Timestamp::from_unix_nanos(ms * 1_000_000), GenTimeDigits::Three);
         Batch {
             sequence: BatchSeq::new(n),
             lease: LeaseSeq::new(lease),

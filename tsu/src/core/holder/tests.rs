@@ -1,5 +1,5 @@
 use super::*;
-use chronolease_core::time::{Ppb, RawInstant, Span, Timestamp};
+use chronolease_core::time::{GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
 
 const MS: i64 = 1_000_000;
 
@@ -21,7 +21,11 @@ pub(crate) fn terms() -> Terms {
         boot_id: BootId::from_bytes([1; 16]),
         policy: "0.4.0.2023.1.1".to_owned(),
         accuracy: Bound::from_millis(500),
-        limits: Limits { guard: Bound::from_millis(5), bracket: Bound::from_millis(1) },
+        limits: Limits {
+            guard: Bound::from_millis(5),
+            bracket: Bound::from_millis(1),
+            digits: GenTimeDigits::Three,
+        },
         rho: Ppb::from_ppm(100),
         mode: Mode::Leased,
     }
@@ -246,7 +250,7 @@ fn a_broken_log_ends_the_lease_and_what_it_covers_stays_inside() {
 #[test]
 fn gen_time_never_goes_back_behind_an_earlier_run() {
     let mut holder = holding();
-    let before = GenTime::at(sample(50, 0).real);
+    let before = GenTime::at(sample(50, 0).real, GenTimeDigits::Three);
     holder.resume(Some(before));
     holder.resume(None);
     assert!(

@@ -96,10 +96,11 @@ impl TokenBuilder {
         require(info.message_imprint == *request.imprint(), "messageImprint")?;
         let serial_octets = BigInt::from(info.serial_number.clone()).to_signed_bytes_be();
         require(serial_octets == serial.as_be_bytes(), "serialNumber")?;
-        // Compared in nanoseconds, so that nothing finer than a millisecond slips through.
         let unix_ns = info.gen_time.timestamp_nanos_opt();
-        let same_time = unix_ns == gen_time.as_unix_millis().checked_mul(1_000_000);
-        require(same_time && info.gen_time.timestamp_subsec_millis() < 1_000, "genTime")?;
+        let same_time = unix_ns == Some(gen_time.as_unix_nanos());
+        // A leap second would show as a second of more than a thousand milliseconds.
+        let no_second_60 = info.gen_time.timestamp_subsec_millis() < 1_000;
+        require(same_time && no_second_60, "genTime")?;
         let accuracy = info.accuracy.as_ref().and_then(tst_info::accuracy_bound);
         require(accuracy == Some(self.profile.accuracy), "accuracy")?;
         require(!info.ordering, "ordering")?;

@@ -52,7 +52,7 @@ impl SerialSource {
             .chain_update(randomness)
             .chain_update(monitor_nonce.as_bytes())
             .chain_update(self.counter.to_be_bytes())
-            .chain_update(gen_time.as_unix_millis().to_be_bytes())
+            .chain_update(gen_time.as_unix_nanos().to_be_bytes())
             .chain_update(request.fingerprint())
             .finalize();
         Serial::from_hash(&hash.into())
@@ -63,7 +63,7 @@ impl SerialSource {
 mod tests {
     use super::super::testing;
     use super::*;
-    use chronolease_core::time::Timestamp;
+    use chronolease_core::time::{GenTimeDigits, Timestamp};
     use proptest::prelude::*;
     use std::collections::HashMap;
 
@@ -79,7 +79,7 @@ mod tests {
     }
 
     fn gen_time(unix_ms: i64) -> GenTime {
-        GenTime::at(Timestamp::from_unix_nanos(unix_ms * 1_000_000))
+        GenTime::at(Timestamp::from_unix_nanos(unix_ms * 1_000_000), GenTimeDigits::Three)
     }
 
     /// A request with this number as its nonce.

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chronolease_core::id::Serial;
-use chronolease_core::time::{Bound, GenTime, Timestamp};
+use chronolease_core::time::{Bound, GenTime, GenTimeDigits, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName,
     DnType, IsCa, KeyPair, KeyUsagePurpose, RsaKeySize,
@@ -109,7 +109,12 @@ impl Pki {
 
 /// An accuracy of 500 ms, not qualified, with the whole chain.
 pub(crate) fn profile() -> TokenProfile {
-    TokenProfile { accuracy: Bound::from_millis(500), qualified: false, carries: Carries::Full }
+    TokenProfile {
+        accuracy: Bound::from_millis(500),
+        digits: GenTimeDigits::Three,
+        qualified: false,
+        carries: Carries::Full,
+    }
 }
 
 fn name(common_name: &str) -> DistinguishedName {
@@ -142,7 +147,7 @@ pub(crate) fn serial() -> Serial {
 
 /// 2023-11-14 22:13:20.123 UTC.
 pub(crate) fn gen_time() -> GenTime {
-    GenTime::at(Timestamp::from_unix_nanos(1_700_000_000_123_456_789))
+    GenTime::at(Timestamp::from_unix_nanos(1_700_000_000_123_456_789), GenTimeDigits::Three)
 }
 
 pub(crate) fn policy() -> RequestPolicy {

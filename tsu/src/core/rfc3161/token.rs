@@ -1,7 +1,7 @@
 //! The time-stamp token: a CMS SignedData over a TSTInfo (RFC 3161 2.4.2, RFC 5652, RFC 5816).
 
 use chronolease_core::id::Serial;
-use chronolease_core::time::{Bound, GenTime};
+use chronolease_core::time::{Bound, GenTime, GenTimeDigits};
 use rasn::prelude::*;
 use rasn_cms::IssuerAndSerialNumber;
 use rasn_cms::tsp::Accuracy;
@@ -44,6 +44,8 @@ pub enum TokenError {
 pub struct TokenProfile {
     /// A: what a token states.
     pub accuracy: Bound,
+    /// How finely it prints its time.
+    pub digits: GenTimeDigits,
     /// Every token says that it is a qualified one (EN 319 422 9.1); such a TSU issues no others
     /// (EN 319 421 8.2).
     pub qualified: bool,

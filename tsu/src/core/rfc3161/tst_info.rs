@@ -72,7 +72,7 @@ pub(super) fn encode(
 ) -> Option<Vec<u8>> {
     // Unix time has no number for a leap second, so this never shows second 60; DER drops the
     // zeros at the end of the fraction.
-    let gen_time = UtcTime::from_timestamp_millis(gen_time.as_unix_millis())?.fixed_offset();
+    let gen_time = UtcTime::from_timestamp_nanos(gen_time.as_unix_nanos()).fixed_offset();
     Some(der::encode(&TstInfo {
         version: Integer::ONE,
         policy: request.policy().clone(),
@@ -91,14 +91,14 @@ pub(super) fn encode(
 mod tests {
     use super::super::testing;
     use super::*;
-    use chronolease_core::time::Timestamp;
+    use chronolease_core::time::{GenTimeDigits, Timestamp};
 
     /// The content of the GeneralizedTime in the TSTInfo of a token read at this time.
-    fn printed(unix_ns: i64) -> String {
+    fn printed(unix_ns: i64, digits: GenTimeDigits) -> String {
         let tst_info = encode(
             &testing::request(false),
             &Serial::from_hash(&[0; 32]),
-            GenTime::at(Timestamp::from_unix_nanos(unix_ns)),
+            GenTime::at(Timestamp::from_unix_nanos(unix_ns), digits),
             Constant { accuracy: &accuracy(Bound::from_millis(500)).unwrap(), qualified: false },
         )
         .unwrap();
@@ -110,8 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn a_gen_time_shows_milliseconds_and_no_zeros_at_the_end() {
+    fn a_gen_time_shows_its_digits_and_no_zeros_at_the_end() {
         const SECOND: i64 = 1_700_000_000_000_000_000;
+        use GenTimeDigits::{Six, Three, Zero};
         for (ns, text) in [
             (SECOND, "20231114221320Z"),
             (SECOND + 999_999, "20231114221320Z"),
@@ -122,7 +123,15 @@ mod tests {
             (1_483_228_799_999_000_000, "20161231235959.999Z"),
             (1_483_228_800_000_000_000, "20170101000000Z"),
         ] {
-            assert_eq!(printed(ns), text);
+            assert_eq!(printed(ns, Three), text);
+        }
+        let ns = SECOND + 700_120_999;
+        for (digits, text) in [
+            (Zero, "20231114221321Z"),
+            (Three, "20231114221320.7Z"),
+            (Six, "20231114221320.70012Z"),
+        ] {
+            assert_eq!(printed(ns, digits), text);
         }
     }
 

@@ -71,7 +71,7 @@ fn disclosure(facts: &Facts<'_>) -> serde_json::Value {
         "qualified": builder.profile().qualified,
         "policies": policies(facts.policy).collect::<Vec<_>>(),
         "accuracy_us": accuracy_us(builder.profile().accuracy),
-        "gen_time_resolution_us": 1_000,
+        "gen_time_resolution_us": builder.profile().digits.step().as_nanos() / 1_000,
         "hashes": HashFunction::ALL.map(HashFunction::name),
         "suite": certificate.suite().name(),
         "suite_is_legacy": certificate.suite().is_legacy(),

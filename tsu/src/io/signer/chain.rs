@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_chain_is_proven_by_its_signatures() {
         let (pki, namesake) = (Pki::new(), Pki::new());
-        let now = at(gen_time().as_unix_millis() / 1_000);
+        let now = at(gen_time().as_unix_nanos() / 1_000_000_000);
         let check = |chain: &[&Vec<u8>], root: &[u8]| {
             let chain: Vec<_> = chain.iter().map(|der| der.to_vec()).collect();
             verify_chain(&pki.certificate(), &chain, root, now)

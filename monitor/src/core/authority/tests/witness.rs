@@ -7,7 +7,7 @@ use chronolease_core::evidence::proof::{MemoryNodes, prove_consistency, root};
 use chronolease_core::evidence::{TreeHead, TreeSize};
 use chronolease_core::id::BatchSeq;
 use chronolease_core::leap::blackout::Blackout;
-use chronolease_core::time::GenTime;
+use chronolease_core::time::{GenTime, GenTimeDigits};
 use chronolease_core::wire::Confirm;
 
 /// A log of the TSU: leaf by leaf the same up to `common`, and another one after it.
@@ -33,7 +33,7 @@ impl Bench {
     /// first leaf.
     fn batch(&self, sequence: u64, lease: u64, error_ms: i64) -> Confirm {
         let at = OFFSET + (self.now_ms + error_ms) * MS;
-        let gen_time = GenTime::at(Timestamp::from_unix_nanos(at));
+        let gen_time = GenTime::at(Timestamp::from_unix_nanos(at), GenTimeDigits::Three);
         let nodes = log(1, 1, 0);
         Confirm {
             batch: Batch {

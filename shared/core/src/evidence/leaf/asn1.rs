@@ -15,7 +15,7 @@ use super::{event, imprint};
 use crate::fusion::{Faults, NoUtc};
 use crate::id::{self, LeaseSeq};
 use crate::interval;
-use crate::time::{GenTime, RawInstant, Span, Timestamp};
+use crate::time::{GenTime, RawInstant, Span};
 use crate::wire::WireError;
 use crate::wire::asn1::{Bytes16, Bytes32, Sample, SignedConfirmation, SignedLease, cause, tsu_id};
 
@@ -255,9 +255,8 @@ fn serial(octets: &FixedOctetString<20>) -> Result<id::Serial, WireError> {
     if *serial.as_be_bytes() == **octets { Ok(serial) } else { Err(WireError::Range("serial")) }
 }
 
-fn gen_time(unix_ms: i64) -> Result<GenTime, WireError> {
-    let ns = unix_ms.checked_mul(1_000_000).ok_or(WireError::Range("genTime"))?;
-    Ok(GenTime::at(Timestamp::from_unix_nanos(ns)))
+fn gen_time(unix_ns: i64) -> Result<GenTime, WireError> {
+    GenTime::from_unix_nanos(unix_ns).ok_or(WireError::Range("genTime"))
 }
 
 impl From<interval::Interval> for Interval {

@@ -14,7 +14,7 @@ use crate::leap::month_end::MonthEnd;
 use crate::leap::passage::{LeapChange, Observed, Reading};
 use crate::leap::plan::Outlook;
 use crate::lease::{EndingCause, SignedLease};
-use crate::time::{GenTime, Ppb, RawInstant, Span, Timestamp};
+use crate::time::{GenTime, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
 
 mod examples;
 
@@ -130,7 +130,10 @@ fn intents() -> impl Strategy<Value = Event> {
                 sample,
                 lease: LeaseSeq::new(lease),
                 // The first millisecond of all is not whole.
-                gen_time: GenTime::at(Timestamp::from_unix_nanos(time.max(i64::MIN + 1_000_000))),
+                gen_time: GenTime::at(
+                    Timestamp::from_unix_nanos(time.max(i64::MIN + 1_000_000)),
+                    GenTimeDigits::Three,
+                ),
             })
         },
     )

@@ -41,11 +41,10 @@ pub(crate) struct SignedConfirmation {
 }
 
 const CONFIRMATION_VERSION: u8 = 1;
-const NS_PER_MS: i64 = 1_000_000;
 
 impl From<&confirmation::Batch> for Batch {
     fn from(batch: &confirmation::Batch) -> Self {
-        let at = |gen_time: GenTime| gen_time.as_unix_millis().saturating_mul(NS_PER_MS);
+        let at = |gen_time: GenTime| gen_time.as_unix_nanos();
         Self {
             sequence: batch.sequence.as_u64(),
             lease: batch.lease.as_u64(),
@@ -57,10 +56,7 @@ impl From<&confirmation::Batch> for Batch {
 }
 
 fn gen_time(ns: i64) -> Result<GenTime, WireError> {
-    if ns % NS_PER_MS != 0 {
-        return Err(WireError::Range("genTime"));
-    }
-    Ok(GenTime::at(Timestamp::from_unix_nanos(ns)))
+    GenTime::from_unix_nanos(ns).ok_or(WireError::Range("genTime"))
 }
 
 impl TryFrom<Batch> for confirmation::Batch {

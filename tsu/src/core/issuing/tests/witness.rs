@@ -6,7 +6,7 @@ use chronolease_core::confirmation::{self, Batch, Confirmation, NotConfirmed, Si
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::{BatchSeq, ChannelBinding, Incarnation};
-use chronolease_core::time::{Bound, GenTime};
+use chronolease_core::time::{Bound, GenTime, GenTimeDigits};
 
 use crate::core::holder::Mode;
 
@@ -133,7 +133,7 @@ fn a_word_on_anything_else_permits_nothing() {
         |word| word.batch.root = Hash::from_bytes([9; 32]),
         |word| word.batch.lease = LeaseSeq::new(2),
         |word| {
-            let later = GenTime::at(sample(1_000, 0).real);
+            let later = GenTime::at(sample(1_000, 0).real, GenTimeDigits::Three);
             word.batch.gen_times = confirmation::GenTimes::of([later]).expect("one");
         },
         |word| word.tsu = chronolease_core::id::TsuId::new("tsu-2").expect("a fair name"),

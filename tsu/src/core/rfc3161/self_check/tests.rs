@@ -2,7 +2,7 @@ use super::super::testing::{self, NONCE, Pki, VERSION, imprint, request_der};
 use super::super::{FailInfo, Suite, parse};
 use super::*;
 use crate::io::signer::{FileSigner, Signer};
-use chronolease_core::time::{Bound, Timestamp};
+use chronolease_core::time::{Bound, GenTimeDigits, Timestamp};
 use rasn_cms::{SignedData as FullSignedData, SignerInfo as FullSignerInfo};
 
 struct Bench {
@@ -109,7 +109,8 @@ fn a_token_for_something_else_is_caught() {
     let other_serial = Serial::from_hash(&[0; 32]);
     let found = bench.check_as(&bench.token, &bench.request, &other_serial, testing::gen_time());
     assert_eq!(found, differs("serialNumber"));
-    let later = GenTime::at(Timestamp::from_unix_nanos(1_700_000_000_124_000_000));
+    let later =
+        GenTime::at(Timestamp::from_unix_nanos(1_700_000_000_124_000_000), GenTimeDigits::Three);
     let found = bench.check_as(&bench.token, &bench.request, &testing::serial(), later);
     assert_eq!(found, differs("genTime"));
 }

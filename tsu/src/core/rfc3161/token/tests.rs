@@ -39,7 +39,7 @@ fn a_token_has_the_profile_of_en_319_422() {
 
     assert_eq!(tst_info.version, Integer::ONE);
     assert_eq!(tst_info.message_imprint, *request.imprint());
-    assert_eq!(tst_info.gen_time.timestamp_millis(), testing::gen_time().as_unix_millis());
+    assert_eq!(tst_info.gen_time.timestamp_nanos_opt(), Some(testing::gen_time().as_unix_nanos()));
     assert_eq!(tst_info.accuracy.unwrap().millis, Some(Integer::from(500)));
     assert!(!tst_info.ordering && tst_info.tsa.is_none() && tst_info.extensions.is_none());
 }

@@ -22,6 +22,7 @@ use crate::core::authority::{ShownLog, Ward};
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::sources::{PollResult, Report, Source, Voters};
+use chronolease_core::time::GenTimeDigits;
 
 const MS: i64 = 1_000_000;
 const CONN: ConnId = ConnId(1);
@@ -318,7 +319,11 @@ impl Sim {
 
     /// As box A judges.
     fn judge(&mut self) -> Option<JudgedSample> {
-        let limits = judge::Limits { guard: Bound::from_millis(5), bracket: Bound::from_millis(1) };
+        let limits = judge::Limits {
+            guard: Bound::from_millis(5),
+            bracket: Bound::from_millis(1),
+            digits: GenTimeDigits::Three,
+        };
         let lease = self.lease.as_ref()?;
         match judge(&self.sample(), ME, lease, &limits, None) {
             Ok(judged) => Some(judged),
@@ -356,8 +361,7 @@ impl Sim {
         if !self.handle(Event::Confirm { conn: CONN, confirm }) {
             return;
         }
-        let ms = gen_times.min().as_unix_millis();
-        let printed = Timestamp::from_unix_nanos(ms * MS);
+        let printed = Timestamp::from_unix_nanos(gen_times.min().as_unix_nanos());
         if blackout.covers_reading(printed) || blackout.covers_reading(utc) {
             self.run.in_blackout += 1;
         } else if utc < blackout.from() {

@@ -266,7 +266,7 @@ impl From<&event::Intent> for Intent {
             tst_info_digest: bytes(&intent.tst_info_digest),
             sample: Sample::from(&intent.sample),
             lease: intent.lease.as_u64(),
-            gen_time: intent.gen_time.as_unix_millis(),
+            gen_time: intent.gen_time.as_unix_nanos(),
         }
     }
 }

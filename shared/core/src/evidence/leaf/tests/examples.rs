@@ -6,7 +6,7 @@ use crate::evidence::TreeHead;
 use crate::evidence::note::LogKey;
 use crate::id::{BatchSeq, ChannelBinding};
 use crate::lease::LeaseTerms;
-use crate::time::Bound;
+use crate::time::{Bound, GenTimeDigits};
 use crate::wire;
 
 fn sample(raw_ns: i64) -> Sample {
@@ -46,7 +46,7 @@ fn terms() -> Vec<u8> {
 
 /// Its signature is made up.
 fn confirmation() -> SignedConfirmation {
-    let gen_time = GenTime::at(sample(78_000_000).real);
+    let gen_time = GenTime::at(sample(78_000_000).real, GenTimeDigits::Three);
     let confirmation = Confirmation {
         tsu: tsu(),
         incarnation: Incarnation::from_bytes([0x1c; 16]),
@@ -154,7 +154,7 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 tst_info_digest: digest(0x75),
                 sample: sample(78_000_000),
                 lease: LeaseSeq::new(7),
-                gen_time: GenTime::at(sample(78_000_000).real),
+                gen_time: GenTime::at(sample(78_000_000).real, GenTimeDigits::Three),
             }),
         ),
         (
@@ -165,7 +165,7 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 tst_info_digest: digest(0x75),
                 sample: sample(78_000_000),
                 lease: LeaseSeq::new(7),
-                gen_time: GenTime::at(sample(78_000_000).real),
+                gen_time: GenTime::at(sample(78_000_000).real, GenTimeDigits::Three),
             }),
         ),
         ("issued", Event::Issued(vec![IssuedToken { serial, token_digest: digest(0x70) }])),
