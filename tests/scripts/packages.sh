@@ -2,7 +2,11 @@
 # Installs the Debian packages that the tests need, or says exactly which are missing.
 set -eu
 
-needed="openssl curl faketime chrony perl"
+needed="openssl curl faketime chrony perl osslsigncode libbcpkix-java"
+# These may have come from elsewhere too.
+command -v jarsigner >/dev/null && command -v javac >/dev/null || needed="$needed default-jdk-headless"
+command -v node >/dev/null && command -v npm >/dev/null || needed="$needed nodejs npm"
+python3 -c 'import ensurepip' 2>/dev/null || needed="$needed python3-venv"
 missing=""
 for package in $needed; do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)

@@ -10,6 +10,9 @@ step "packages"
 tests/scripts/packages.sh
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
+step "independent clients"
+tests/scripts/clients.sh
+
 step "format"
 cargo fmt --all --check
 

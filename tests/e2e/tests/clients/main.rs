@@ -1,0 +1,62 @@
+//! Programs that know nothing of Chronolease each get and verify a token of every suite. Which of
+//! them takes which suite is what `docs/clients.md` says, or this test fails.
+
+mod pki;
+mod programs;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use chronolease_e2e::rig::Directory;
+use chronolease_e2e::{Options, Rig};
+
+use pki::{Pki, SUITES};
+use programs::{CLIENTS, Case, Files, Verdict};
+
+/// A TSU for each suite: starting one anew with another key would take longer.
+fn rigs(pki: &Pki) -> Vec<Rig> {
+    let start = |suite| {
+        let tsu_overlay = Some(pki.overlay(suite));
+        Rig::new(&Options { tsu_overlay, ..Options::default() })
+    };
+    let rigs: Vec<_> = SUITES.iter().map(start).collect();
+    rigs.iter().for_each(Rig::wait_for_lease);
+    rigs
+}
+
+#[test]
+fn every_client_takes_the_suites_that_the_book_says() {
+    let directory = Directory::new();
+    let pki = Pki::new(directory.path());
+    let files = Files::new(directory.path());
+    let rigs = rigs(&pki);
+    let case = |(suite, rig): (&pki::Suite, &Rig)| Case {
+        suite: suite.name,
+        url: format!("http://{}/", rig.ports().tsu_http()),
+        root: pki.root(),
+        other_root: pki.other_root(),
+        certificate: pki.certificate(suite),
+        other_certificate: pki.other_root(),
+    };
+    let cases: Vec<Case> = SUITES.iter().zip(&rigs).map(case).collect();
+
+    let verdicts: Vec<(&str, Vec<Verdict>)> =
+        CLIENTS.iter().map(|client| (client.name, client.judge(&files, &cases))).collect();
+    for (client, verdicts) in &verdicts {
+        for (case, verdict) in cases.iter().zip(verdicts) {
+            assert_eq!(verdict.suite, case.suite, "{client}: one verdict for each case, in order");
+            let why = verdict.why.trim().lines().last().unwrap_or_default();
+            let accepts = verdict.accepts;
+            println!("{client}, {}: {}", case.suite, if accepts { "accepts" } else { why });
+            assert!(
+                !verdict.accepts || (verdict.refuses_other_data && verdict.refuses_other_root),
+                "{client} takes anything, so its word is worth nothing: {verdict:?}"
+            );
+        }
+    }
+    table::compare(&book(), &verdicts);
+}
+
+fn book() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/clients.md")
+}
