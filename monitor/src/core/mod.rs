@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`ntp`] | the 48-byte codec, and what an exchange proves |
+//! | [`nts`] | how a source proves who it is: keys, cookies, extension fields |
 //! | [`sources`] | all sources together: states, votes and the fused view of UTC |
 //! | [`leap`] | what the sources show of leap seconds |
 //! | [`continuity`] | whether this box ran through |
@@ -14,4 +15,5 @@ pub mod authority;
 pub mod continuity;
 pub mod leap;
 pub mod ntp;
+pub mod nts;
 pub mod sources;

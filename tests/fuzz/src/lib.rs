@@ -8,12 +8,19 @@
 
 mod leap;
 mod ntp;
+mod nts;
 
 pub use leap::leap_list;
 pub use ntp::ntp_packet;
+pub use nts::{nts_extension_fields, nts_ke_records};
 
 /// A function that fuzzers feed.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its corpus too.
-pub const TARGETS: &[(&str, Target)] = &[("leap_list", leap_list), ("ntp_packet", ntp_packet)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("leap_list", leap_list),
+    ("ntp_packet", ntp_packet),
+    ("nts_extension_fields", nts_extension_fields),
+    ("nts_ke_records", nts_ke_records),
+];
