@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chronolease_core::time::Bound;
 use chronolease_net::config::{ConfigErrors, Document, Section};
+use chronolease_sys::PpsEvent;
 
 /// What environment variables start with: `CHRONOLEASE_CLOCK_SOCKET__PATH` is `socket.path`.
 pub const ENV_PREFIX: &str = "CHRONOLEASE_CLOCK_";
@@ -21,8 +22,19 @@ pub struct Config {
     pub interval: Bound,
     /// The device that tells of disruptions by the hypervisor, if there is one.
     pub vmclock: PathBuf,
+    /// The pulse-per-second device, if there is one.
+    pub pps: Option<PpsConfig>,
     /// The log level.
     pub log_level: String,
+}
+
+/// The pulse-per-second device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PpsConfig {
+    /// The device, such as `/dev/pps0`. It need not be there yet.
+    pub device: PathBuf,
+    /// Which of its events marks the second.
+    pub event: PpsEvent,
 }
 
 /// The socket, and who may listen.
@@ -80,13 +92,24 @@ impl Config {
         } else {
             reader.string_or("vmclock", "/dev/vmclock0").map(PathBuf::from)
         };
+        let pps = root.optional("pps", |root, key| PpsConfig::read(&root.section(key)));
         let log_level = root.section("log").string_or("level", "info");
         Some(Self {
             socket: socket?,
             interval: interval?,
             vmclock: vmclock?,
+            pps: pps?,
             log_level: log_level?,
         })
+    }
+}
+
+impl PpsConfig {
+    fn read(section: &Section<'_>) -> Option<Self> {
+        let device = section.path("device");
+        let events = [("assert", PpsEvent::Assert), ("clear", PpsEvent::Clear)];
+        let event = section.one_of_or("edge", &events, PpsEvent::Assert);
+        Some(Self { device: device?, event: event? })
     }
 }
 

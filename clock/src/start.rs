@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::core::Reporter;
 use crate::io::listeners::Listeners;
+use crate::io::pps::{KernelPps, PpsFeed};
 use crate::io::publisher::Publisher;
 use crate::io::socket::Socket;
 use crate::io::steps::StepNotices;
@@ -45,6 +46,11 @@ impl Reader {
         let socket = Socket::bind(&config.socket).await.map_err(DaemonError::failed)?;
         let machine = chronolease_sys::machine();
         announce(&config, &machine);
+        let pps = match config.pps {
+            Some(pps) => PpsFeed::start(KernelPps::new(pps.device, pps.event), clocks)
+                .map_err(DaemonError::failed)?,
+            None => PpsFeed::absent(),
+        };
         let run = ReaderRun::from_bytes(random::bytes());
         let publisher = Publisher {
             clocks,
@@ -54,6 +60,7 @@ impl Reader {
             listeners: Listeners::new(config.socket.clients_max),
             interval: config.interval,
             vmclock: config.vmclock,
+            pps,
         };
         publisher.run(stop).await.map_err(DaemonError::failed)?;
         info!("stopped");
@@ -70,7 +77,10 @@ fn announce(config: &Config, machine: &Machine) {
         %machine,
         "starting"
     );
-    warn!("this build reads no PPS yet");
+    match &config.pps {
+        Some(pps) => info!(device = %pps.device.display(), event = ?pps.event, "PPS"),
+        None => info!("no PPS device is configured"),
+    }
     let device = config.vmclock.display();
     match chronolease_sys::disruption_marker(&config.vmclock) {
         Marker::Unreadable => {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use chronolease_clock::config::{Access, SocketConfig};
 use chronolease_clock::core::Reporter;
 use chronolease_clock::io::listeners::Listeners;
+use chronolease_clock::io::pps::PpsFeed;
 use chronolease_clock::io::publisher::{PublishError, Publisher};
 use chronolease_clock::io::socket::Socket;
 use chronolease_clock::io::steps::StepNotices;
@@ -57,6 +58,7 @@ impl Rig {
             listeners: Listeners::new(config.clients_max),
             interval: NEVER,
             vmclock: PathBuf::from("/nonexistent"),
+            pps: PpsFeed::absent(),
         };
         let stop = CancellationToken::new();
         let running = tokio::spawn(publisher.run(stop.clone()));

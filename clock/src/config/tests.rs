@@ -30,6 +30,7 @@ fn the_documented_example_is_the_default() {
     assert_eq!(config.interval, Bound::from_millis(100));
     assert_eq!(config.socket.access.mode(), 0o660);
     assert_eq!(config.vmclock, Path::new("/dev/vmclock0"));
+    assert_eq!(config.pps, None);
     let short = "[socket]\npath = \"/run/chronolease/clock.sock\"\n";
     assert_eq!(load(short).expect("nothing necessary is gone"), config);
 }
@@ -52,6 +53,28 @@ fn single_values_are_checked() {
         assert!(
             matches!(told[..], [(at, message)] if at == key && message.contains(part)),
             "{other}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_pps_device_is_named_with_its_edge() {
+    let with = |lines: &str| load(&format!("{EXAMPLE}\n[pps]\n{lines}\n"));
+    let device = PathBuf::from("/dev/pps0");
+    let pps = |loaded: Result<Config, _>| loaded.expect("good").pps;
+    let assert = pps(with("device = \"/dev/pps0\""));
+    assert_eq!(assert, Some(PpsConfig { device: device.clone(), event: PpsEvent::Assert }));
+    let clear = pps(with("device = \"/dev/pps0\"\nedge = \"clear\""));
+    assert_eq!(clear, Some(PpsConfig { device, event: PpsEvent::Clear }));
+    for (lines, key, part) in [
+        ("edge = \"clear\"", "pps.device", "missing"),
+        ("device = \"/dev/pps0\"\nedge = \"rising\"", "pps.edge", "\"assert\" or \"clear\""),
+    ] {
+        let errors = with(lines).expect_err("a mistake");
+        let told: Vec<_> = errors.as_slice().iter().map(|e| (&*e.key, &*e.message)).collect();
+        assert!(
+            matches!(told[..], [(at, message)] if at == key && message.contains(part)),
+            "{told:?}"
         );
     }
 }

@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::listeners::Listeners;
+use super::pps::PpsFeed;
 use super::socket::Socket;
 use super::steps::StepNotices;
-use crate::core::{PpsLook, Reading, Reporter};
+use crate::core::{Reading, Reporter};
 
 /// The bracket that a sample should have; after a few attempts a wider one is sent as it is.
 const BRACKET: Bound = Bound::from_millis(1);
@@ -50,6 +51,8 @@ pub struct Publisher {
     pub interval: Bound,
     /// The vmclock device.
     pub vmclock: PathBuf,
+    /// The pulse-per-second device.
+    pub pps: PpsFeed,
 }
 
 impl Publisher {
@@ -103,6 +106,9 @@ impl Publisher {
 
     fn publish(&mut self, noticed: u64) -> Result<(), PublishError> {
         let mut notices = noticed;
+        // Before the kernel is asked for notices, so that a step between an edge and its reading is
+        // known when the edge is reported.
+        let pps = self.pps.take();
         let mut sample = self.clocks.sample_within(BRACKET);
         // Asked for after the sample, so that the report holds every step before it; and then
         // sampled again, so that the notice lies between two samples.
@@ -111,8 +117,7 @@ impl Publisher {
             sample = self.clocks.sample_within(BRACKET);
         }
         let marker = chronolease_sys::disruption_marker(&self.vmclock);
-        let reading =
-            Reading { sample, notices, kernel: kernel_state(), marker, pps: PpsLook::Absent };
+        let reading = Reading { sample, notices, kernel: kernel_state(), marker, pps };
         let report = self.reporter.report(reading);
         if let Some(steps) = report.steps.filter(|_| notices > 0) {
             let moved = steps.last.after.real_minus_raw() - steps.last.before.real_minus_raw();
