@@ -4,20 +4,24 @@
 //! of its own, and so a port that nobody could guess beforehand.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chronolease_core::time::{Timestamp, Utc};
 use chronolease_net::random;
 use chronolease_sys::Clocks;
-use tokio::net::{ToSocketAddrs, UdpSocket, lookup_host};
+use tokio::io::Interest;
+use tokio::net::{UdpSocket, lookup_host};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::core::ntp::addresses::Addresses;
+use crate::core::ntp::arrival::arrived;
 use crate::core::ntp::exchange::{Caps, Exchange, Meaning, Refused, SourceSample};
 use crate::core::ntp::packet::{NtpTimestamp, Packet};
-use crate::core::sources::backoff::Backoff;
+use crate::core::sources::pace::Pace;
 use crate::core::sources::{Epoch, PollResult, Report};
 
 /// The longest wait before a source's first poll; it spreads sources that start together.
@@ -29,11 +33,11 @@ pub struct Target {
     /// Its name in logs.
     pub name: String,
     /// `host:port`, the host being a name, an IPv4 address or an IPv6 address in brackets. A name
-    /// is looked up for every poll.
+    /// is looked up at the start, once an hour, and whenever the server did not answer.
     pub address: String,
     /// What is asked of its answers.
     pub caps: Caps,
-    /// From one request to the next.
+    /// From one request to the next, give or take a sixteenth.
     pub poll: Duration,
     /// How long one poll may take, the name look-up included.
     pub timeout: Duration,
@@ -72,21 +76,23 @@ impl Pollers {
     /// Polls until nobody is interested any more, starting over with each new epoch.
     async fn poll_epochs(self, source: usize, target: &Target) {
         let Self { clocks, pivot, mut epoch, reports, stop: _ } = self;
-        let mut backoff = Backoff::new();
+        let (mut pace, mut addresses) = (Pace::new(target.poll), Addresses::default());
         loop {
             let began_in = *epoch.borrow_and_update();
+            pace.restart();
             let polling = async {
                 sleep(phase(target.poll)).await;
                 loop {
-                    let next = sleep(target.poll);
-                    let result = poll(target, clocks, pivot).await;
-                    backoff.record(&result);
+                    let began = clocks.raw();
+                    let result = poll(target, &mut addresses, clocks, pivot).await;
+                    let [dice] = random::bytes();
+                    let wait = pace.next(&result, dice);
                     let report = Report { source, epoch: began_in, result };
                     if reports.send(report).await.is_err() {
                         return;
                     }
-                    next.await;
-                    sleep(backoff.extra(target.poll)).await;
+                    let taken = Duration::from_nanos((clocks.raw() - began).magnitude().as_nanos());
+                    sleep(wait.saturating_sub(taken)).await;
                 }
             };
             tokio::select! {
@@ -104,33 +110,70 @@ fn phase(poll: Duration) -> Duration {
 }
 
 /// Asks once.
-async fn poll(target: &Target, clocks: Clocks, pivot: Timestamp<Utc>) -> PollResult {
-    let result = match timeout(target.timeout, exchange(target, clocks, pivot)).await {
+async fn poll(
+    target: &Target,
+    addresses: &mut Addresses,
+    clocks: Clocks,
+    pivot: Timestamp<Utc>,
+) -> PollResult {
+    let asking = async {
+        look_up(target, addresses, clocks).await?;
+        let server = addresses.chosen();
+        let server = server.ok_or_else(|| io::Error::other("the name has no address"))?;
+        exchange(target, server, clocks, pivot).await
+    };
+    let result = match timeout(target.timeout, asking).await {
         Ok(Ok(Ok(sample))) => PollResult::Sample(sample),
         Ok(Ok(Err(refused))) => PollResult::Refused(refused),
         Ok(Err(error)) => PollResult::Failed(error.to_string()),
         Err(_elapsed) => PollResult::NoAnswer,
     };
+    addresses.asked(matches!(result, PollResult::Sample(_) | PollResult::Refused(_)));
     tracing::debug!(source = target.name, ?result, "polled");
     result
+}
+
+/// Looks the name up when that is due. While there is an address to ask, the name service gets half
+/// the time of a poll and may fail.
+async fn look_up(target: &Target, addresses: &mut Addresses, clocks: Clocks) -> io::Result<()> {
+    if !addresses.are_due(clocks.raw()) {
+        return Ok(());
+    }
+    let known = addresses.chosen().is_some();
+    let patience = if known { target.timeout / 2 } else { target.timeout };
+    let found = match timeout(patience, lookup_host(&target.address)).await {
+        Ok(Ok(found)) => found.collect(),
+        Ok(Err(error)) if !known => return Err(error),
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    };
+    addresses.found(found, clocks.raw());
+    Ok(())
 }
 
 /// One request, and whatever comes in until something answers it.
 async fn exchange(
     target: &Target,
+    server: SocketAddr,
     clocks: Clocks,
     pivot: Timestamp<Utc>,
 ) -> io::Result<Result<SourceSample, Refused>> {
-    let socket = connect(&target.address).await?;
+    let socket = connect(server).await?;
+    // Where the kernel does not note arrivals, the oscillator alone tells of them.
+    if let Err(error) = chronolease_sys::stamp_arrivals(&socket) {
+        tracing::debug!(source = target.name, %error, "arrivals are not noted");
+    }
     let nonce = NtpTimestamp::from_bits(u64::from_be_bytes(random::bytes()));
     let request = Packet::request(nonce).to_bytes();
-    let exchange = Exchange::new(nonce, clocks.raw());
+    let sent = clocks.sample();
+    let exchange = Exchange::new(nonce, sent.raw_after);
     socket.send(&request).await?;
     // The kernel cuts off what does not fit, and nothing after the header is looked at.
     let mut datagram = [0; Packet::LEN];
     loop {
-        let length = socket.recv(&mut datagram).await?;
-        let received = clocks.raw();
+        let receive = || chronolease_sys::receive_stamped(&socket, &mut datagram);
+        let (length, noted) =
+            socket.async_io(Interest::READABLE | Interest::ERROR, receive).await?;
+        let received = arrived(&sent, &clocks.sample(), noted);
         match exchange.complete(&datagram[..length], received, &target.caps, pivot) {
             Err(refused) if refused.meaning() == Meaning::Ignored => {
                 tracing::debug!(source = target.name, reason = refused.label(), "not an answer");
@@ -140,21 +183,9 @@ async fn exchange(
     }
 }
 
-/// A fresh socket on a random port that hears the server alone, on the first of its addresses that
-/// this box has a route to.
-async fn connect(address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for server in lookup_host(address).await? {
-        let local = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-        match bind_and_connect(local, server).await {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-async fn bind_and_connect(local: &str, server: std::net::SocketAddr) -> io::Result<UdpSocket> {
+/// A fresh socket on a random port that hears the server alone.
+async fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
+    let local = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(local).await?;
     socket.connect(server).await?;
     Ok(socket)

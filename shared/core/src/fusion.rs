@@ -71,28 +71,58 @@ pub fn fuse(votes: &[Vote], faults: Faults) -> Result<Fused, NoUtc> {
     if kept(Condition::Consensus) && usable < faults.quorum() {
         return Err(NoUtc::QuorumLost { usable, required: faults.quorum() });
     }
-    let stated: Vec<Interval> = votes.iter().filter_map(Vote::interval).collect();
-    let cover = |point: Span| stated.iter().filter(|i| i.lo() <= point && point <= i.hi()).count();
+    let stated = stated(votes);
     let required = if kept(Condition::Consensus) {
         usable - faults.0
     } else {
         // The vote among whoever is left that this module never takes.
-        stated.iter().map(|i| cover(i.lo())).max().unwrap_or(0).max(1)
+        stated.iter().map(|i| cover(&stated, i.lo())).max().unwrap_or(0).max(1)
     };
-
-    // The covered set is a union of closed pieces; each begins at some lower end and ends at some
-    // upper end, so looking at the ends alone finds its hull.
-    let first = stated.iter().map(|i| i.lo()).filter(|&p| cover(p) >= required).min();
-    let last = stated.iter().map(|i| i.hi()).filter(|&p| cover(p) >= required).max();
-    let utc = first.zip(last).and_then(|(lo, hi)| Interval::new(lo, hi));
-    let Some(utc) = utc else {
-        let best = stated.iter().map(|i| cover(i.lo())).max().unwrap_or(0);
+    let Some(utc) = hull(&stated, required) else {
+        let best = stated.iter().map(|i| cover(&stated, i.lo())).max().unwrap_or(0);
         return Err(NoUtc::NoConsensus { usable, best, required });
     };
     let meets = |vote: &Vote| vote.interval().and_then(|i| i.intersection(utc)).is_some();
     let falsetickers =
         votes.iter().enumerate().filter(|(_, vote)| !meets(vote)).map(|(i, _)| i).collect();
     Ok(Fused { utc, falsetickers })
+}
+
+/// Where most votes agree. Only an estimate: it may miss the truth although at most f lie, so it
+/// is there to be looked at, and nothing may rest on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// The hull of the points that most intervals cover.
+    pub interval: Interval,
+    /// How many intervals that is.
+    pub votes: usize,
+}
+
+/// The largest set of votes that agree, as RFC 5905 11.2.1 and others look for it; `None` when
+/// nobody states anything.
+#[must_use]
+pub fn largest_agreement(votes: &[Vote]) -> Option<Agreement> {
+    let stated = stated(votes);
+    let most = stated.iter().map(|i| cover(&stated, i.lo())).max()?;
+    hull(&stated, most).map(|interval| Agreement { interval, votes: most })
+}
+
+fn stated(votes: &[Vote]) -> Vec<Interval> {
+    votes.iter().filter_map(Vote::interval).collect()
+}
+
+/// How many of the intervals hold `point`.
+fn cover(stated: &[Interval], point: Span) -> usize {
+    stated.iter().filter(|i| i.lo() <= point && point <= i.hi()).count()
+}
+
+/// The hull of the points that at least so many intervals cover, if there are any. The covered set
+/// is a union of closed pieces; each begins at some lower end and ends at some upper end, so
+/// looking at the ends alone finds its hull.
+fn hull(stated: &[Interval], required: usize) -> Option<Interval> {
+    let first = stated.iter().map(|i| i.lo()).filter(|&p| cover(stated, p) >= required).min()?;
+    let last = stated.iter().map(|i| i.hi()).filter(|&p| cover(stated, p) >= required).max()?;
+    Interval::new(first, last)
 }
 
 impl Vote {
@@ -103,6 +133,9 @@ impl Vote {
         }
     }
 }
+
+#[cfg(test)]
+mod rounds;
 
 #[cfg(test)]
 mod tests {

@@ -73,6 +73,12 @@ impl Interval {
         Self::new(self.lo.max(other.lo), self.hi.min(other.hi))
     }
 
+    /// The smallest interval that holds both.
+    #[must_use]
+    pub fn hull(self, other: Self) -> Self {
+        Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+    }
+
     /// Whether every span of this interval lies in `other`.
     #[must_use]
     pub fn is_inside(self, other: Self) -> bool {
@@ -97,6 +103,9 @@ impl fmt::Display for Interval {
         fmt::Debug::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod edges;
 
 #[cfg(test)]
 mod tests {

@@ -123,7 +123,7 @@ fn read(id: ClockId) -> i64 {
     nanos(gettime(id).expect("a clock that was there at the start")).as_nanos()
 }
 
-fn nanos(reading: nix::sys::time::TimeSpec) -> Span {
+pub(crate) fn nanos(reading: nix::sys::time::TimeSpec) -> Span {
     #[allow(clippy::useless_conversion, reason = "the width of these fields varies by target")]
     let (seconds, nanos) = (i64::from(reading.tv_sec()), i64::from(reading.tv_nsec()));
     Span::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))

@@ -1,5 +1,6 @@
 //! Every clock read, every system call and every `unsafe` block of Chronolease.
 
+mod arrival;
 mod clock;
 pub mod file;
 mod host;
@@ -9,6 +10,7 @@ mod process;
 mod processor;
 mod step;
 
+pub use arrival::{receive_stamped, stamp_arrivals};
 pub use clock::{Clocks, ClocksError, cpu_time};
 pub use host::{disruption_marker, is_virtual, machine};
 pub use kernel::kernel_clock;

@@ -59,6 +59,14 @@ impl SourceSample {
         let since_received = (now - self.received).magnitude();
         self.utc_minus_raw.widened(rho.over(since_sent.max(since_received)))
     }
+
+    /// Both samples of one source as one that says no more than either: all that one of them holds,
+    /// from an exchange that began with the older one. For the rest it is the newer.
+    #[must_use]
+    pub fn joined(&self, newer: &Self) -> Self {
+        let utc_minus_raw = self.utc_minus_raw.hull(newer.utc_minus_raw);
+        Self { utc_minus_raw, sent: self.sent, ..*newer }
+    }
 }
 
 /// A kiss of death that this client knows (RFC 5905 7.4).

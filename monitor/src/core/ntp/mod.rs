@@ -1,5 +1,7 @@
 //! NTP as a client speaks it: the 48-byte header, and one exchange judged.
 
+pub mod addresses;
+pub mod arrival;
 pub mod exchange;
 pub mod packet;
 

@@ -45,6 +45,12 @@ impl Backoff {
         }
     }
 
+    /// Whether the present interval is longer than the regular one.
+    #[must_use]
+    pub const fn is_asked_to_slow_down(&self) -> bool {
+        self.factor > 1
+    }
+
     /// What to wait beyond the regular `poll` interval.
     #[must_use]
     pub fn extra(&self, poll: Duration) -> Duration {

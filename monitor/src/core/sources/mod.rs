@@ -5,6 +5,7 @@
 
 pub mod backoff;
 mod boundaries;
+pub mod pace;
 mod rounds;
 
 use chronolease_core::fusion::{Faults, NoUtc, Vote, fuse};
@@ -149,13 +150,20 @@ struct Tracked {
     group: usize,
     sample: Option<SourceSample>,
     heard: Heard,
+    /// How many samples it gave since the last new beginning.
+    samples: u32,
 }
 
 impl Tracked {
-    fn take(&mut self, result: &PollResult) {
+    fn take(&mut self, result: &PollResult, age_max: Bound) {
         match result {
-            PollResult::Sample(sample) => {
-                self.sample = Some(*sample);
+            PollResult::Sample(newer) => {
+                // A start-up widens and never narrows: what the quick polls say counts together.
+                let older = self.sample.filter(|older| {
+                    self.samples < pace::BURST && newer.received - older.sent <= age_max.as_span()
+                });
+                self.sample = Some(older.map_or(*newer, |older| older.joined(newer)));
+                self.samples = self.samples.saturating_add(1);
                 self.heard = Heard::Sample;
             }
             PollResult::Refused(refused) => match refused.meaning() {
@@ -197,7 +205,7 @@ impl Sources {
                 groups.push(source.group.clone());
                 groups.len() - 1
             });
-            tracked.push(Tracked { source, group, sample: None, heard: Heard::Never });
+            tracked.push(Tracked { source, group, sample: None, heard: Heard::Never, samples: 0 });
         }
         Self { rules, groups, tracked, epoch: Epoch::default() }
     }
@@ -225,14 +233,15 @@ impl Sources {
         self.epoch
     }
 
-    /// Takes a finished poll. The newest sample of a source replaces its older one. A poll that
-    /// began in an earlier epoch, or of a source that does not exist, changes nothing.
+    /// Takes a finished poll. The newest sample of a source replaces its older one, save that the
+    /// samples of a start-up count together. A poll that began in an earlier epoch, or of a source
+    /// that does not exist, changes nothing.
     pub fn handle(&mut self, report: &Report) {
         if report.epoch != self.epoch {
             return;
         }
         if let Some(tracked) = self.tracked.get_mut(report.source) {
-            tracked.take(&report.result);
+            tracked.take(&report.result, self.rules.age_max);
         }
     }
 
@@ -240,7 +249,7 @@ impl Sources {
     /// break mean nothing after it. Gives the new epoch, for the pollers.
     pub fn discard_all(&mut self) -> Epoch {
         for tracked in &mut self.tracked {
-            tracked.sample = None;
+            (tracked.sample, tracked.samples) = (None, 0);
         }
         self.epoch = Epoch(self.epoch.0.wrapping_add(1));
         self.epoch

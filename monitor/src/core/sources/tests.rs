@@ -168,10 +168,37 @@ fn a_packet_that_is_no_answer_changes_nothing() {
     assert_eq!(sources.view(raw(64_001)).states, [Stale; 5]);
 }
 
+/// The burst of a start-up: what a source says within it counts together, so UTC never gets narrower
+/// while it lasts. Afterwards the newest sample counts alone.
 #[test]
-fn the_newest_sample_replaces_the_older() {
+fn a_start_up_widens_and_never_narrows() {
     let mut sources = heard(&FIVE, &[0; 5]);
-    report(&mut sources, 4, PollResult::Sample(sample(900, raw(10))));
+    let mut widest = Bound::ZERO;
+    for (error, expected) in [(8, (-5, 13)), (-3, (-8, 13)), (1, (-8, 13)), (2, (-3, 7))] {
+        for source in 0..5 {
+            report(&mut sources, source, PollResult::Sample(sample(error, raw(0))));
+        }
+        let utc = sources.view(raw(0)).utc.expect("all agree");
+        assert_eq!(utc, around_the_pivot(expected.0, expected.1), "{error}");
+        assert!(error == 2 || utc.width() >= widest);
+        widest = widest.max(utc.width());
+    }
+    // A break is a new beginning.
+    sources.discard_all();
+    for error in [4, -4] {
+        for source in 0..5 {
+            report(&mut sources, source, PollResult::Sample(sample(error, raw(0))));
+        }
+    }
+    assert_eq!(sources.view(raw(0)).utc, Result::Ok(around_the_pivot(-9, 9)));
+}
+
+#[test]
+fn the_newest_sample_replaces_the_older_once_started_up() {
+    let mut sources = heard(&FIVE, &[0; 5]);
+    for error in [0, 0, 0, 900] {
+        report(&mut sources, 4, PollResult::Sample(sample(error, raw(10))));
+    }
     assert_eq!(sources.view(raw(10)).states, [Ok, Ok, Ok, Ok, Falseticker]);
 }
 

@@ -5,6 +5,7 @@ use chronolease_core::time::{Bound, Ppb, RawInstant, Span};
 
 use super::*;
 use crate::core::ntp::PIVOT;
+use crate::core::ntp::exchange::Kiss;
 use crate::core::ntp::packet::{LeapIndicator, Mode, NtpShort, Precision, RefId};
 use crate::core::sources::{Rules, Source, Sources, Voters};
 
@@ -80,7 +81,7 @@ fn target(address: SocketAddr) -> Target {
 }
 
 async fn ask(target: &Target) -> PollResult {
-    poll(target, clocks(), PIVOT).await
+    poll(target, &mut Addresses::default(), clocks(), PIVOT).await
 }
 
 #[track_caller]
@@ -116,6 +117,65 @@ async fn a_name_is_looked_up() {
     let server = respond_honestly(&first.to_string()).await;
     let named = Target { address: format!("localhost:{}", server.port()), ..target(server) };
     assert_holds_the_truth(&ask(&named).await);
+}
+
+/// A real kiss of death is told apart from a forged one by the nonce alone.
+#[tokio::test]
+async fn a_kiss_counts_only_when_it_gives_the_nonce_back() {
+    for (code, kiss) in [(b"RATE", Kiss::Rate), (b"DENY", Kiss::Deny)] {
+        let server = respond("127.0.0.1:0", move |request, raw| {
+            let kiss = Packet {
+                leap: LeapIndicator::Unsynchronised,
+                stratum: 0,
+                reference_id: RefId(*code),
+                ..answer(request, raw, truth())
+            };
+            let forged = Packet { origin: NtpTimestamp::from_bits(1), ..kiss };
+            vec![forged.to_bytes().to_vec(), kiss.to_bytes().to_vec()]
+        });
+        assert_eq!(ask(&target(server.await)).await, PollResult::Refused(Refused::Kiss(kiss)));
+    }
+}
+
+/// Every request comes from another port: 16 in a row from one would be chance 1 in 10^70.
+#[tokio::test]
+async fn every_poll_has_a_port_of_its_own() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
+    let impatient =
+        Target { timeout: Duration::from_millis(5), ..target(socket.local_addr().expect("bound")) };
+    let mut ports = std::collections::BTreeSet::new();
+    for _ in 0..16 {
+        ask(&impatient).await;
+        let (_, client) = socket.recv_from(&mut [0; 64]).await.expect("a request");
+        ports.insert(client.port());
+    }
+    assert!(ports.len() > 8, "{ports:?}");
+}
+
+/// The reading of the answer waits for a blocked task; the kernel's note of its arrival does not.
+#[tokio::test]
+async fn a_pause_before_the_answer_is_read_does_not_widen_the_interval() {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
+    let target = target(socket.local_addr().expect("bound"));
+    let pause = Duration::from_millis(300);
+    // One thread runs both tasks: while it sleeps the answer lies in the socket.
+    let server = async {
+        let socket = UdpSocket::from_std({
+            socket.set_nonblocking(true).expect("a socket");
+            socket
+        })
+        .expect("a socket");
+        let mut datagram = [0; 512];
+        let (length, client) = socket.recv_from(&mut datagram).await.expect("a request");
+        let request = Packet::parse(&datagram[..length]).expect("a request");
+        let reply = answer(&request, clocks().raw(), truth()).to_bytes();
+        socket.send_to(&reply, client).await.expect("loopback");
+        std::thread::sleep(pause);
+    };
+    let (result, ()) = tokio::join!(ask(&target), server);
+    assert_holds_the_truth(&result);
+    let PollResult::Sample(sample) = result else { panic!("no sample") };
+    assert!(sample.delay < Bound::from_millis(300), "{}", sample.delay);
 }
 
 #[tokio::test]
