@@ -14,6 +14,7 @@ use chronolease_net::observe::Health;
 use chronolease_net::random;
 use chronolease_net::recorder::Recorder;
 use chronolease_sys::Clocks;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -111,7 +112,10 @@ impl Driver {
                     running.clients.insert(id, incoming.reply);
                     Event::Requested { id, request: incoming.request, randomness: random::bytes() }
                 }
-                () = tokio::time::sleep(patience) => Event::Tick,
+                () = tokio::time::sleep(patience) => {
+                    self.metrics.tasks(Handle::current().metrics().num_alive_tasks());
+                    Event::Tick
+                }
             };
             let now = self.clocks.sample_within(self.bracket);
             self.health.progress(now.raw_after);

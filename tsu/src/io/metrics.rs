@@ -24,6 +24,7 @@ pub struct TsuMetrics {
     peer_checkpoint: IntGauge,
     logs_broken: IntGauge,
     not_confirmed: IntCounterVec,
+    tasks: IntGauge,
 }
 
 impl TsuMetrics {
@@ -63,6 +64,10 @@ impl TsuMetrics {
         for why in NotConfirmed::ALL {
             not_confirmed.with_label_values(&[why.label()]);
         }
+        let tasks = metrics.int_gauge(
+            "tasks",
+            "Tasks that run: one for each connection of a client, and those of the TSU itself.",
+        )?;
         let logs_broken = metrics.int_gauge(
             "logs_broken",
             "1 when one of the two logs was found, since the start, not to continue what the other \
@@ -84,6 +89,7 @@ impl TsuMetrics {
             peer_checkpoint,
             logs_broken,
             not_confirmed,
+            tasks,
         })
     }
 
@@ -137,6 +143,11 @@ impl TsuMetrics {
     /// The monitor did not confirm a batch.
     pub fn not_confirmed(&self, why: NotConfirmed) {
         self.not_confirmed.with_label_values(&[why.label()]).inc();
+    }
+
+    /// How many tasks run.
+    pub fn tasks(&self, count: usize) {
+        self.tasks.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A lease was not accepted.

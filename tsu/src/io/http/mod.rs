@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use axum::middleware::map_response;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::mpsc::error::TrySendError;
@@ -27,6 +27,7 @@ use crate::core::rfc3161::{self, FailInfo, Rejection, RequestPolicy};
 
 const QUERY: &str = "application/timestamp-query";
 const REPLY: HeaderValue = HeaderValue::from_static("application/timestamp-reply");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// A refusal in the terms of HTTP, with a line for the client.
@@ -63,9 +64,24 @@ impl Endpoint {
             .route("/chain.pem", get(pages::chain))
             .route("/policy", get(pages::policy))
             .route("/disclosure.json", get(pages::disclosure_of))
+            .layer(from_fn(named_host))
             .layer(map_response(never_stored))
             .with_state(self);
         listener::serve(doors, router, connections_max, stop).await;
+    }
+}
+
+/// A request of HTTP/1.1 names its host, and names one (RFC 9112 3.2). Whoever does not is not to be
+/// trusted with where the next request begins either.
+async fn named_host(request: Request<Body>, next: Next) -> Response {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), None) => next.run(request).await,
+        (None, _) if request.version() < Version::HTTP_11 => next.run(request).await,
+        _ => {
+            let why = "a request needs one Host\n";
+            (StatusCode::BAD_REQUEST, [(header::CONNECTION, CLOSE)], why).into_response()
+        }
     }
 }
 

@@ -1,0 +1,159 @@
+//! The rules of HTTP (RFC 3161 3.4, RFC 9110, RFC 9112).
+
+use std::net::Shutdown;
+
+use chronolease_e2e::Rig;
+use chronolease_e2e::tsp::{self, Outcome};
+use rasn::types::Integer;
+
+use super::{REQUEST_BYTES_MAX, connect, good};
+
+const TE: &str = "Transfer-Encoding: chunked\r\n";
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
+pub(crate) fn statuses_are_those_of_http(rig: &Rig) {
+    let query = ("Content-Type", tsp::QUERY);
+    let (good, large) = (good(), vec![0; REQUEST_BYTES_MAX + 1]);
+    type Case<'a> = (&'a str, &'a str, Option<(&'a str, &'a str)>, &'a [u8], u16);
+    let cases: [Case<'_>; 17] = [
+        ("POST", "/", Some(query), &large, 413),
+        ("POST", "/", Some(("Content-Type", "application/octet-stream")), &good, 415),
+        ("POST", "/", Some(("Content-Type", tsp::REPLY)), &good, 415),
+        ("POST", "/", None, &good, 415),
+        ("POST", "/", Some(("Content-Type", "Application/Timestamp-Query; x=1")), &good, 200),
+        ("GET", "/", None, &[], 200),
+        ("GET", "/chain.pem", None, &[], 200),
+        ("GET", "/policy", None, &[], 200),
+        ("GET", "/disclosure.json", None, &[], 200),
+        ("PUT", "/", Some(query), &good, 405),
+        ("DELETE", "/", None, &[], 405),
+        ("POST", "/policy", Some(query), &good, 405),
+        ("POST", "/tsa", Some(query), &good, 404),
+        ("GET", "/metrics", None, &[], 404),
+        ("PATCH", "/", Some(query), &good, 405),
+        ("OPTIONS", "/", None, &[], 405),
+        ("POST", "/../", Some(query), &good, 404),
+    ];
+    for (method, path, header, body, status) in cases {
+        let response = connect(rig).request(method, path, header.as_slice(), Some(body));
+        let response = response.expect("an answer");
+        assert_eq!(response.status, status, "{method} {path} {header:?}: {}", response.text());
+        if status == 405 {
+            let allowed = if path == "/" { "POST,GET,HEAD" } else { "GET,HEAD" };
+            assert_eq!(response.header("allow"), Some(allowed), "{method} {path}");
+        }
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{method} {path}");
+    }
+    // The refusal comes before the body does, so that nobody uploads in vain.
+    let mut client = connect(rig);
+    let head = format!("{}Content-Length: 1000000000000\r\n\r\n", head());
+    client.send(head.as_bytes()).expect("it listens");
+    assert_eq!(client.response().expect("an answer").status, 413);
+}
+
+/// A request's head without its end.
+pub(crate) fn head() -> String {
+    format!("POST / HTTP/1.1\r\nHost: tsa\r\nContent-Type: {}\r\n", tsp::QUERY)
+}
+
+/// A request: the beginning of its head, further fields, and its body.
+fn framed(head: &str, fields: &str, body: &[u8]) -> Vec<u8> {
+    [format!("{head}{fields}\r\n").as_bytes(), body].concat()
+}
+
+pub(crate) fn bodies_end_where_they_say(rig: &Rig) {
+    let (good, plain) = (good(), head());
+    let length = good.len();
+    let one = format!("Content-Length: {length}\r\n");
+    let chunked = [format!("{length:x}\r\n").as_bytes(), &good, LAST_CHUNK].concat();
+    let size = REQUEST_BYTES_MAX + 1;
+    let large = [format!("{size:x}\r\n").as_bytes(), &vec![0x30; size], LAST_CHUNK].concat();
+    for (bytes, status, what) in [
+        (framed(&plain, &one, &good), 200, "one length"),
+        // RFC 9112 6.3: it is one length all the same.
+        (framed(&plain, &one.repeat(2), &good), 200, "one length, told twice"),
+        (framed(&plain, TE, &chunked), 200, "chunks"),
+        (framed(&plain, TE, &large), 413, "too large in chunks"),
+        (framed(&plain, TE, b"zz\r\n"), 400, "a chunk of no size"),
+        (framed(&plain, "", &[]), 200, "no body and no length"),
+    ] {
+        let mut client = connect(rig);
+        // The answer may come, and the connection end, before all of it is sent.
+        let _ = client.send(&bytes);
+        let response = client.response().unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_eq!(response.status, status, "{what}");
+    }
+}
+
+/// What could be read in two ways is refused, and nothing behind it is read any more.
+pub(crate) fn what_cannot_be_framed_ends_the_connection(rig: &Rig) {
+    let (good, plain) = (good(), head());
+    let media_type = format!("Content-Type: {}\r\n", tsp::QUERY);
+    let bare = |host: &str| format!("POST / HTTP/1.1\r\n{host}{media_type}");
+    let length = good.len();
+    let one = format!("Content-Length: {length}\r\n");
+    let other = format!("Content-Length: {}\r\n", length + 1);
+    let chunked = [format!("{length:x}\r\n").as_bytes(), &good, LAST_CHUNK].concat();
+    let old = plain.replace("HTTP/1.1", "HTTP/1.0");
+    let fields = "a: b\r\n".repeat(200);
+    let with = |field: &str| framed(&plain, field, &good);
+    let cases = [
+        (framed(&bare(""), &one, &good), 400, "no Host"),
+        (framed(&bare("Host: a\r\nHost: b\r\n"), &one, &good), 400, "two Hosts"),
+        (with(&[&one[..], &other].concat()), 400, "two lengths"),
+        (with("Content-Length: -1\r\n"), 400, "a negative length"),
+        (with("Content-Length: +5\r\n"), 400, "a length with a sign"),
+        (with("Content-Length: 0x20\r\n"), 400, "a length in hexadecimal"),
+        (with("Content-Length: 99999999999999999999\r\n"), 400, "a length beyond all numbers"),
+        (with("Content-Length: 5, 6\r\n"), 400, "two lengths in a list"),
+        (with("Transfer-Encoding: gzip\r\n"), 400, "an encoding that ends nowhere"),
+        (with("Transfer-Encoding: chunked, gzip\r\n"), 400, "chunks within another encoding"),
+        (framed(&old, TE, &chunked), 400, "chunks in HTTP/1.0"),
+        (with("Content-Length : 5\r\n"), 400, "a space before the colon"),
+        (with(&format!("{one} 1\r\n")), 400, "a folded length"),
+        (b"POST / HTTP/1.1\r\n no colon\r\n\r\n".to_vec(), 400, "a field without a name"),
+        (framed(&plain, &fields, &good), 431, "two hundred fields"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), 400, "TLS"),
+        (b"POST / HTTP/9.9\r\n\r\n".to_vec(), 400, "another version"),
+        ([b"GET /", &[b'a'; 100_000][..], b" HTTP/1.1\r\n\r\n"].concat(), 431, "a long path"),
+        // RFC 9112 6.1: the chunks alone count, and nothing comes after them.
+        (framed(&plain, &[&one[..], TE].concat(), &chunked), 200, "a length, and chunks"),
+        (framed(&plain, &[TE, &one].concat(), &chunked), 200, "chunks, and a length"),
+    ];
+    for (bytes, status, what) in cases {
+        let mut client = connect(rig);
+        let _ = client.send(&[&bytes[..], &framed(&plain, &one, &good)].concat());
+        let response = client.response().unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_eq!(response.status, status, "{what}");
+        client.read_end().unwrap_or_else(|e| panic!("{what}: the connection goes on: {e}"));
+    }
+}
+
+pub(crate) fn a_body_that_breaks_off_gets_no_token(rig: &Rig) {
+    let good = good();
+    let head = format!("{}Content-Length: {}\r\n\r\n", head(), good.len());
+    let mut client = connect(rig);
+    client.send(&[head.as_bytes(), &good[..20]].concat()).expect("it listens");
+    client.shutdown(Shutdown::Write).expect("it is open");
+    if let Ok(response) = client.response() {
+        assert_eq!(response.status, 400, "{}", response.text());
+    }
+}
+
+pub(crate) fn pipelined_requests_are_answered_in_order(rig: &Rig) {
+    let one = |nonce: u32| {
+        let mut request = tsp::request(b"hello");
+        request.nonce = Some(Integer::from(nonce));
+        let body = tsp::encode(&request);
+        let head = format!("{}Content-Length: {}\r\n\r\n", head(), body.len());
+        [head.as_bytes(), &body].concat()
+    };
+    let mut client = connect(rig);
+    client.send(&[one(1), one(2), one(3)].concat()).expect("it listens");
+    for nonce in 1..=3_u32 {
+        match tsp::outcome(&client.response().expect("an answer")) {
+            Outcome::Token(token) => assert_eq!(token.nonce, Some(Integer::from(nonce))),
+            other => panic!("{other:?}"),
+        }
+    }
+}
