@@ -9,10 +9,12 @@
 mod leap;
 mod ntp;
 mod nts;
+mod tsp;
 
 pub use leap::leap_list;
 pub use ntp::ntp_packet;
 pub use nts::{nts_extension_fields, nts_ke_records};
+pub use tsp::{timestamp_request, token_round_trip};
 
 /// A function that fuzzers feed.
 pub type Target = fn(&[u8]);
@@ -23,4 +25,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ntp_packet", ntp_packet),
     ("nts_extension_fields", nts_extension_fields),
     ("nts_ke_records", nts_ke_records),
+    ("timestamp_request", timestamp_request),
+    ("token_round_trip", token_round_trip),
 ];
