@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chronolease_core::evidence::leaf::{BoxRole, Started};
+use chronolease_core::evidence::TreeHead;
+use chronolease_core::evidence::checkpoint::Checkpoint;
+use chronolease_core::evidence::leaf::{self, BoxRole, Started};
 use chronolease_core::evidence::merkle::Hash;
+use chronolease_core::evidence::note::{KeyName, Note};
 use chronolease_core::id::TsuId;
 use chronolease_core::time::{Bound, Ppb};
+use chronolease_core::wire;
 use chronolease_net::build;
 use chronolease_net::daemon::DaemonError;
 use chronolease_net::evidence::{Disk, OpenError, Refused};
@@ -306,7 +310,8 @@ impl Monitor {
             let vouching = Vouching::open(Arc::new(Disk), dir, own.clone(), peer)
                 .map_err(|why| peer_trouble(dir, &ward.rules.tsu, &why))?;
             let file = record_file(&self.config.state_dir, &ward.rules.tsu);
-            let ward = Ward::new(ward.rules.clone(), record.clone(), now);
+            let confirmed = last_confirmed(evidence, ward, vouching.held())?;
+            let ward = Ward::new(ward.rules.clone(), record.clone(), now).knowing(confirmed);
             Ok(Slot::new(ward, file, Logs::new(own.clone(), offering, vouching)))
         };
         wards.map(slot).collect()
@@ -347,6 +352,42 @@ impl Monitor {
                        persons to reset it yet");
             }
         }
+    }
+}
+
+/// The tree of the TSU's log that the last batch was confirmed with, as far as it may be newer than
+/// what the monitor has `vouched` for: whatever that continues need not be known.
+fn last_confirmed(
+    evidence: &Evidence,
+    ward: &config::Ward,
+    vouched: TreeHead,
+) -> Result<TreeHead, DaemonError> {
+    if vouched == TreeHead::empty() {
+        // No lease without a checkpoint, and no confirmation without a lease.
+        return Ok(vouched);
+    }
+    let found = || evidence.last(|event| confirmed_or_older(event, ward));
+    let found = tokio::task::block_in_place(found);
+    let found = found.map_err(|why| DaemonError::failed(format!("the evidence log: {why}")))?;
+    Ok(found.unwrap_or_else(TreeHead::empty))
+}
+
+/// The tree in a confirmation for this ward; the empty one where nothing older matters: it vouched
+/// for a checkpoint, or for another log from there on.
+fn confirmed_or_older(event: &leaf::Event, ward: &config::Ward) -> Option<TreeHead> {
+    let ours = |origin: &KeyName| *origin == ward.evidence_origin;
+    match event {
+        leaf::Event::Confirmed(signed) => {
+            let confirmation = wire::decode_confirmation(&signed.der).ok()?;
+            (confirmation.tsu == ward.rules.tsu).then_some(confirmation.log)
+        }
+        leaf::Event::PeerCheckpoint(note) => {
+            let note = Note::parse(note).ok()?;
+            let checkpoint = Checkpoint::parse(note.text()).ok()?;
+            ours(&checkpoint.origin).then(TreeHead::empty)
+        }
+        leaf::Event::PeerEpoch(epoch) => ours(&epoch.origin).then(TreeHead::empty),
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chronolease_core::confirmation::SignedConfirmation;
+use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf::{self, Assessment};
 use chronolease_core::id::Nonce;
 use chronolease_core::lease::{LeaseTerms, SignedLease};
@@ -240,7 +241,9 @@ impl Engine {
         let log = match offer {
             None => None,
             Some(LogOffer { checkpoint, since_shown }) => {
-                match slot.logs.vouch(&tsu, conn, &checkpoint, now) {
+                let authority = &slot.ward;
+                let shown = |tree: &TreeHead| authority.continues(conn, tree, &since_shown);
+                match slot.logs.vouch(&tsu, conn, &checkpoint, now, shown) {
                     Vouch::For(leaf) => {
                         self.records.note(leaf);
                         Some(ShownLog { tree: slot.logs.held(), since_shown })

@@ -240,22 +240,44 @@ impl Evidence {
         &self,
         value: impl Fn(&Event) -> Option<T>,
     ) -> Result<Option<T>, ReadError> {
+        self.seek_back(value, T::max)
+    }
+
+    /// The last of the values that `value` finds in leaves, looked for from the end of the log
+    /// backwards. Blocks on the disk; call it outside the async runtime.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the log does not read, or holds a leaf that this version does not know.
+    pub fn last<T>(&self, value: impl Fn(&Event) -> Option<T>) -> Result<Option<T>, ReadError> {
+        self.seek_back(value, |_, later| later)
+    }
+
+    /// `choose` takes the earlier and the later of two values in one window.
+    fn seek_back<T>(
+        &self,
+        value: impl Fn(&Event) -> Option<T>,
+        choose: impl Fn(T, T) -> T,
+    ) -> Result<Option<T>, ReadError> {
         let (mut end, mut window) = (self.recorder.size(), WINDOW_MIN);
         while end > 0 {
             let begin = end.saturating_sub(window);
             let (disk, start) = (Arc::new(Disk), LeafIndex::new(begin));
             let mut reader = Reader::new(disk, &self.dir, self.origin.as_str(), start)?;
-            let (mut newest, mut read) = (None, 0);
+            let (mut found, mut read) = (None, 0);
             while read < end {
                 let Some(batch) = reader.next_batch()? else { break };
                 read = batch.commit.first.as_u64().saturating_add(batch.leaves.len() as u64);
                 for leaf in &batch.leaves {
                     let leaf = Leaf::decode(leaf).map_err(std::io::Error::other)?;
-                    newest = value(&leaf.event).max(newest);
+                    let Some(later) = value(&leaf.event) else { continue };
+                    found = Some(match found {
+                        None => later,
+                        Some(earlier) => choose(earlier, later),
+                    });
                 }
             }
-            if newest.is_some() {
-                return Ok(newest);
+            if found.is_some() {
+                return Ok(found);
             }
             end = begin;
             window = window.saturating_mul(4);

@@ -11,6 +11,7 @@
 //! | [`tsp`] | requests, tokens, and what a client knows of a token's time |
 //! | [`evidence`] | the evidence logs of both boxes |
 //! | [`failing_disk`] | a disk whose fdatasync fails on command |
+//! | [`folders`] | state folders that are copied and put back |
 //! | [`tools`] | openssl and curl |
 //! | [`wait`] | waiting for a condition |
 //!
@@ -20,6 +21,7 @@
 pub mod bins;
 pub mod evidence;
 pub mod failing_disk;
+pub mod folders;
 pub mod http;
 pub mod metrics;
 pub mod ports;

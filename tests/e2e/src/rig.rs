@@ -188,6 +188,15 @@ impl Rig {
         self.monitor_metrics().get(endings, &labels).expect("every cause has a series")
     }
 
+    /// The value of `key` in what the monitor keeps of the TSU.
+    #[must_use]
+    pub fn recorded(&self, key: &str) -> String {
+        let text = fs::read_to_string(self.layout.ward_record()).expect("the monitor wrote it");
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        let found = lines.find_map(|(k, value)| (k == key).then(|| value.to_owned()));
+        found.unwrap_or_else(|| panic!("no {key} in {text}"))
+    }
+
     /// Whether the TSU's `/readyz` answers 200: it holds a lease.
     #[must_use]
     pub fn is_ready(&self) -> bool {

@@ -2,7 +2,6 @@
 //! continued elsewhere, or whose disk failed, until two persons begin anew.
 
 use std::fs;
-use std::path::Path;
 use std::process::Output;
 
 use chronolease_core::evidence::checkpoint::Checkpoint;
@@ -12,6 +11,7 @@ use chronolease_core::lease::EndingCause;
 use chronolease_core::time::Bound;
 use chronolease_e2e::evidence::Log;
 use chronolease_e2e::failing_disk::FailingDisk;
+use chronolease_e2e::folders::{copy, restore};
 use chronolease_e2e::process::Process;
 use chronolease_e2e::rig::TSU;
 use chronolease_e2e::tools::{self, said};
@@ -67,17 +67,9 @@ impl Pair {
         }
     }
 
-    /// What the monitor keeps of the TSU's latch.
-    fn latch(&self) -> String {
-        let file = self.rig.layout().monitor_state().join(format!("{TSU}.ward"));
-        let text = fs::read_to_string(file).expect("the monitor wrote it");
-        let latch = text.lines().find_map(|line| line.strip_prefix("latch "));
-        latch.expect("there is such a line").to_owned()
-    }
-
     /// The monitor latches for this cause, and for longer than a lease lasts no token comes.
     fn issues_nothing(&self, cause: &str) {
-        self.rig.eventually("the monitor latches", || match self.latch() {
+        self.rig.eventually("the monitor latches", || match self.rig.recorded("latch") {
             latch if latch == cause => Ok(()),
             latch => Err(latch),
         });
@@ -98,25 +90,6 @@ impl Pair {
 
 fn stop(daemon: &mut Process) {
     assert_eq!(daemon.sigterm().code(), Some(0), "{}", daemon.tail());
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("the directory is ours");
-    for entry in fs::read_dir(from).expect("it is there") {
-        let path = entry.expect("readable").path();
-        let to = to.join(path.file_name().expect("it has a name"));
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).expect("there is room");
-        }
-    }
-}
-
-/// Puts a folder back to an earlier copy of it.
-fn restore(earlier: &Path, folder: &Path) {
-    fs::remove_dir_all(folder).expect("it is there");
-    copy(earlier, folder);
 }
 
 /// The causes of the broken logs on record.
@@ -241,7 +214,7 @@ fn begins_anew(pair: &mut Pair) {
     pair.rig.wait_for_lease();
     let answer = pair.rig.client().ask();
     assert!(answer.token().is_some(), "{answer:?}");
-    assert_eq!(pair.latch(), "-");
+    assert_eq!(pair.rig.recorded("latch"), "-");
     stop(&mut pair.rig.tsu);
     stop(&mut pair.rig.monitor);
 
@@ -355,7 +328,7 @@ fn an_fdatasync_that_fails_stops_the_tsu_for_good() {
     // The first one meets the fault, or the lease's record met it before.
     let first = client.ask();
     assert!(refused(&first.outcome), "{first:?}");
-    pair.rig.eventually("the monitor latches", || match &pair.latch()[..] {
+    pair.rig.eventually("the monitor latches", || match &pair.rig.recorded("latch")[..] {
         "evidence-poisoned" => Ok(()),
         latch => Err(latch.to_owned()),
     });
@@ -376,7 +349,7 @@ fn an_fdatasync_that_fails_stops_the_monitor_for_good() {
     rig.monitor.set_env(&disk.environment());
     let mut pair = Pair::with_lease(rig);
     disk.fail();
-    pair.rig.eventually("the monitor latches", || match &pair.latch()[..] {
+    pair.rig.eventually("the monitor latches", || match &pair.rig.recorded("latch")[..] {
         "evidence-poisoned" => Ok(()),
         latch => Err(latch.to_owned()),
     });

@@ -26,16 +26,8 @@ fn ward_file(rig: &Rig) -> std::path::PathBuf {
     rig.layout().state().join("monitor").join(format!("{TSU}.ward"))
 }
 
-/// The value of `key` in what the monitor keeps of the TSU.
-fn recorded(rig: &Rig, key: &str) -> String {
-    let text = fs::read_to_string(ward_file(rig)).expect("the monitor wrote it");
-    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
-    let found = lines.find_map(|(k, value)| (k == key).then(|| value.to_owned()));
-    found.unwrap_or_else(|| panic!("no {key} in {text}"))
-}
-
 fn recorded_sequence(rig: &Rig) -> u64 {
-    recorded(rig, "sequence").parse().expect("a number")
+    rig.recorded("sequence").parse().expect("a number")
 }
 
 /// curl to the monitor's admin listener with the certificate and key below `pki/`.
@@ -203,7 +195,7 @@ fn a_latch_survives_the_monitor_and_needs_the_longer_hold() {
     let waited = clocks.raw() - before;
     assert!(waited >= HOLD_LATCHED.as_span(), "back after {waited}");
     wait_for_state(&rig, "granted");
-    assert_eq!(recorded(&rig, "latch"), "-");
+    assert_eq!(rig.recorded("latch"), "-");
     assert!(recorded_sequence(&rig) > 41);
 }
 

@@ -155,8 +155,8 @@ impl Link {
                 .map_err(|_| LinkError::Silent(self.silence_max))??
                 .ok_or(LinkError::Closed)?;
             let event = match wire::decode_to_tsu(&frame)? {
-                ToTsu::Welcome(held) => {
-                    if let Some(broken) = self.logs.met(held) {
+                ToTsu::Welcome(welcome) => {
+                    if let Some(broken) = self.logs.met(welcome) {
                         send(events, broken).await?;
                     }
                     Event::Welcomed

@@ -114,8 +114,8 @@ impl Connections {
     }
 
     /// The link that was admitted since this was last asked.
-    pub(super) fn take_admitted(&mut self) -> Option<&Link> {
-        if core::mem::take(&mut self.newly_admitted) { self.current.as_ref() } else { None }
+    pub(super) fn take_admitted(&mut self) -> Option<&mut Link> {
+        if core::mem::take(&mut self.newly_admitted) { self.current.as_mut() } else { None }
     }
 
     pub(super) fn due(&self) -> Option<RawInstant> {
@@ -256,8 +256,6 @@ impl Connections {
             Admission::Now => {
                 out.push(Action::Admit(link.conn));
                 link.last_answer = context.now;
-                // The welcome names this tree: the TSU proves from there.
-                link.shown = context.vouched;
                 self.current = Some(link);
                 self.next_probe = context.now;
                 self.newly_admitted = true;

@@ -13,7 +13,7 @@ mod rules;
 mod witness;
 
 use chronolease_core::broken::{Condition, kept};
-use chronolease_core::evidence::leaf;
+use chronolease_core::evidence::{TreeHead, leaf};
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::lease::{EndingCause, LeaseTerms};
 use chronolease_core::sample::Sample;
@@ -69,6 +69,9 @@ pub struct Ward {
     run: GoodRun,
     crossing: Crossing,
     verdict: Option<Verdict>,
+    /// The newest tree of the TSU's log that it showed with a batch which was confirmed, in this
+    /// run or before.
+    confirmed: TreeHead,
     /// The latch that the last event's grant cleared, in case the grant cannot be recorded.
     cleared: Option<EndingCause>,
 }
@@ -86,10 +89,17 @@ impl Ward {
             run: GoodRun::needing(hold),
             crossing: Crossing::default(),
             verdict: None,
+            confirmed: TreeHead::empty(),
             cleared: None,
             record,
             rules,
         }
+    }
+
+    /// As it starts with `confirmed` known: the tree that the last batch was confirmed with before.
+    #[must_use]
+    pub fn knowing(self, confirmed: TreeHead) -> Self {
+        Self { confirmed, ..self }
     }
 
     /// Takes one event and appends what must be done to `out`.
@@ -182,6 +192,13 @@ impl Ward {
     #[must_use]
     pub fn is_current(&self, conn: ConnId) -> bool {
         self.connections.is_current(conn)
+    }
+
+    /// The newest tree of its log that the TSU showed, on this connection or before. `vouched` is
+    /// the newest one that the monitor has vouched for.
+    #[must_use]
+    pub fn shown(&self, vouched: TreeHead) -> TreeHead {
+        if self.confirmed.size > vouched.size { self.confirmed } else { vouched }
     }
 
     /// Whether a TSU is admitted.
@@ -399,7 +416,7 @@ impl Ward {
     fn keep_connections(&mut self, context: &Context, out: &mut Vec<Action>) {
         let admits = |incarnation| self.leases.admits(&self.record, incarnation, context.now);
         self.connections.keep(context, admits, out);
-        self.welcome_if_admitted(out);
+        self.welcome_if_admitted(context, out);
         if self.connections.current().is_none() {
             self.verdict = None;
             self.run.broken();
@@ -409,8 +426,11 @@ impl Ward {
     /// A TSU was admitted: forgets what another incarnation left behind, which is dead by now, and
     /// repeats a revocation that may not have arrived; one from before the monitor's start when it
     /// latched, for others the lease has run out by the time a new one can be granted.
-    fn welcome_if_admitted(&mut self, out: &mut Vec<Action>) {
+    fn welcome_if_admitted(&mut self, context: &Context, out: &mut Vec<Action>) {
+        let shown = self.shown(context.vouched);
         let Some(link) = self.connections.take_admitted() else { return };
+        // The welcome names this tree: the TSU proves from there.
+        link.shown = shown;
         self.run.broken();
         if self.record.incarnation.is_some_and(|last| last != link.hello.incarnation) {
             self.leases.forget();

@@ -38,6 +38,7 @@ impl Ward {
         out.push(match self.judge_batch(context, &batch) {
             Err(why) => Action::Send(conn, ToTsu::NotConfirmed(batch.sequence, why)),
             Ok((utc, half_width)) => {
+                self.confirmed = confirm.log;
                 let tsu = self.rules.tsu.clone();
                 let log = confirm.log;
                 let confirmation =
@@ -84,16 +85,40 @@ impl Ward {
         out: &mut Vec<Action>,
     ) -> bool {
         let Some(link) = self.connections.current_mut(conn) else { return false };
-        let cause = match verify_consistency(&link.shown, tree, since_shown) {
-            continues if continues.is_ok() || !kept(Condition::LogContinues) => {
+        match continues(&link.shown, tree, since_shown) {
+            Ok(()) => {
                 link.shown = *tree;
-                return true;
+                true
             }
-            Err(ProofError::Shrunk { .. }) => EndingCause::Rollback,
-            Ok(()) | Err(_) => EndingCause::Fork,
-        };
-        self.end(context, cause, out);
-        false
+            Err(cause) => {
+                self.end(context, cause, out);
+                false
+            }
+        }
+    }
+
+    /// Whether this tree continues all that the TSU showed on the connection that speaks for it,
+    /// and all that was confirmed before.
+    ///
+    /// # Errors
+    /// What it is when it does not.
+    pub fn continues(
+        &self,
+        conn: ConnId,
+        tree: &TreeHead,
+        since_shown: &[Hash],
+    ) -> Result<(), EndingCause> {
+        let link = self.connections.current().filter(|link| link.conn == conn);
+        link.map_or(Ok(()), |link| continues(&link.shown, tree, since_shown))
+    }
+}
+
+/// Whether `tree` continues `shown`.
+fn continues(shown: &TreeHead, tree: &TreeHead, proof: &[Hash]) -> Result<(), EndingCause> {
+    match verify_consistency(shown, tree, proof) {
+        continues if continues.is_ok() || !kept(Condition::LogContinues) => Ok(()),
+        Err(ProofError::Shrunk { .. }) => Err(EndingCause::Rollback),
+        Ok(()) | Err(_) => Err(EndingCause::Fork),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use chronolease_core::evidence::TreeHead;
-use chronolease_core::wire::ToTsu;
+use chronolease_core::wire::{ToTsu, Welcome};
 use chronolease_net::durable;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
@@ -70,7 +70,8 @@ impl Slot {
     pub(super) fn admit(&mut self, conn: ConnId) -> Vec<Event> {
         let Some(connection) = self.connections.get(&conn) else { return Vec::new() };
         let broken = self.logs.admitted(&self.ward.rules().tsu, connection.held);
-        let welcome = ToTsu::Welcome(self.logs.held());
+        let vouched = self.logs.held();
+        let welcome = ToTsu::Welcome(Welcome { vouched, shown: self.ward.shown(vouched) });
         self.send(conn, welcome).into_iter().chain(broken).collect()
     }
 

@@ -43,7 +43,7 @@ pub struct Offer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// The log is shorter than what its witness holds.
-    #[error("this log has {own} leaves, its witness vouched for {held}: leaves were lost")]
+    #[error("this log has {own} leaves, its witness knows of {held}: leaves were lost")]
     RolledBack {
         /// The leaves that there are.
         own: TreeSize,
@@ -51,7 +51,7 @@ pub enum Broken {
         held: TreeSize,
     },
     /// The log's leaves are not those of the tree that its witness holds.
-    #[error("the first {held} leaves of this log are not those that its witness vouched for")]
+    #[error("the first {held} leaves of this log are not those that its witness knows of")]
     Forked {
         /// The size of the witness's tree.
         held: TreeSize,
@@ -91,12 +91,25 @@ impl Offers {
     ) -> Result<(), Broken> {
         (self.held, self.shown) = (held, held);
         self.open.clear();
-        let met = match proof::root(nodes, held.size) {
-            _ if held.size > own => Err(Broken::RolledBack { own, held: held.size }),
-            Ok(root) if root == held.root => Ok(()),
-            _ => Err(Broken::Forked { held: held.size }),
-        };
+        let met = continues(held, own, nodes);
         self.broken = met.is_err();
+        met
+    }
+
+    /// The witness says, after [`met`](Self::met), that it was shown this later tree besides: the
+    /// next proof starts there.
+    ///
+    /// # Errors
+    /// [`Broken`] when this log does not continue it; then the witness takes no offer either.
+    pub fn met_shown<N: Nodes + ?Sized>(
+        &mut self,
+        shown: TreeHead,
+        own: TreeSize,
+        nodes: &N,
+    ) -> Result<(), Broken> {
+        self.shown = shown;
+        let met = continues(shown, own, nodes);
+        self.broken |= met.is_err();
         met
     }
 
@@ -165,6 +178,15 @@ impl Offers {
             }
         }
         Err(last)
+    }
+}
+
+/// Whether the tree `own` continues `held`.
+fn continues<N: Nodes + ?Sized>(held: TreeHead, own: TreeSize, nodes: &N) -> Result<(), Broken> {
+    match proof::root(nodes, held.size) {
+        _ if held.size > own => Err(Broken::RolledBack { own, held: held.size }),
+        Ok(root) if root == held.root => Ok(()),
+        _ => Err(Broken::Forked { held: held.size }),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::lease::{EndingCause, LeaseTerms, SignedLease};
 use crate::sample::Sample;
 
 /// The version of this protocol. Both ends must speak the same one.
-pub const PROTOCOL_VERSION: u8 = 2;
+pub const PROTOCOL_VERSION: u8 = 3;
 
 /// The largest message, in bytes of DER without the length in front.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
@@ -100,9 +100,8 @@ pub struct LeaseEnded {
 /// What the monitor says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToTsu {
-    /// The TSU is admitted; probes follow. Names the newest tree of the TSU's log that the monitor
-    /// has vouched for.
-    Welcome(TreeHead),
+    /// The TSU is admitted; probes follow.
+    Welcome(Welcome),
     /// The TSU is not admitted; the monitor closes the connection. It may call again.
     Refused(RefusedWhy),
     /// A challenge: read your clock now.
@@ -123,6 +122,16 @@ pub enum ToTsu {
     Confirmed(SignedConfirmation),
     /// A batch may not be released.
     NotConfirmed(BatchSeq, NotConfirmed),
+}
+
+/// What the monitor holds of the TSU's log: the first proofs start there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// The newest tree that the monitor has vouched for.
+    pub vouched: TreeHead,
+    /// The newest tree that the monitor was shown: that one, or a later one that went with a batch
+    /// which it confirmed.
+    pub shown: TreeHead,
 }
 
 /// Both halves of one exchange of checkpoints, as the monitor sends them.

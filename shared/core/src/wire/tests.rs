@@ -104,7 +104,7 @@ fn to_monitor() -> impl Strategy<Value = ToMonitor> {
 fn to_tsu() -> impl Strategy<Value = ToTsu> {
     use RefusedWhy::{Busy, Identity, Version, Wait};
     prop_oneof![
-        tree().prop_map(ToTsu::Welcome),
+        (tree(), tree()).prop_map(|(vouched, shown)| ToTsu::Welcome(Welcome { vouched, shown })),
         any::<(String, Vec<u8>)>().prop_map(|(cosignature, checkpoint)| {
             ToTsu::Witnessed(Witnessed { cosignature, checkpoint })
         }),
@@ -197,13 +197,13 @@ fn the_documented_bytes_are_what_is_sent() {
     assert_eq!(encode_to_tsu(&revoke), [0xa4, 7, 2, 2, 1, 0x2c, 2, 1, 3]);
     assert_eq!(encode_to_monitor(&ToMonitor::Revoked(LeaseSeq::new(300))), [0x82, 2, 1, 0x2c]);
     let hello = encode_to_monitor(&ToMonitor::Hello(Hello {
-        version: 2,
+        version: PROTOCOL_VERSION,
         tsu: tsu(),
         incarnation: Incarnation::from_bytes([0x11; 16]),
         boot_id: BootId::from_bytes([0x22; 16]),
         held: TreeHead { size: TreeSize::new(300), root: Hash::from_bytes([0x33; 32]) },
     }));
-    let head = [0xa0, 0x56, 2, 1, 2, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
+    let head = [0xa0, 0x56, 2, 1, 3, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
     assert_eq!(hello[..head.len()], head);
     assert_eq!(hello.len(), 88);
     assert_eq!(hello[48..56], [0x30, 0x26, 2, 2, 1, 0x2c, 4, 0x20]);

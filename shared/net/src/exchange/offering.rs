@@ -33,6 +33,16 @@ impl Offering {
         self.offers.met(held, size, &*self.own.log.nodes())
     }
 
+    /// As [`met`](Self::met); besides what it holds, the peer was shown a later tree.
+    ///
+    /// # Errors
+    /// [`Broken`] when this box's log does not continue both.
+    pub fn met_shown(&mut self, held: TreeHead, shown: TreeHead) -> Result<(), Broken> {
+        let size = self.own.log.head().tree.size;
+        let nodes = self.own.log.nodes();
+        self.offers.met(held, size, &*nodes).and(self.offers.met_shown(shown, size, &*nodes))
+    }
+
     /// The newest durable tree, signed, with the proofs that it continues the last one offered
     /// and the last one shown.
     #[must_use]

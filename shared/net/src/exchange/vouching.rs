@@ -139,6 +139,20 @@ impl Vouching {
     /// # Errors
     /// [`VouchError`].
     pub fn take(&mut self, offer: &[u8], now: &Sample) -> Result<Vouched, VouchError> {
+        self.take_if(offer, now, |_| Ok(()))
+    }
+
+    /// As [`take`](Self::take), and vouches for the tree only if it continues, by `shown`, what
+    /// this box knows of the log besides.
+    ///
+    /// # Errors
+    /// [`VouchError`].
+    pub fn take_if(
+        &mut self,
+        offer: &[u8],
+        now: &Sample,
+        shown: impl FnOnce(&TreeHead) -> Result<(), EndingCause>,
+    ) -> Result<Vouched, VouchError> {
         if self.unsure {
             let loaded = load(&self.files, &self.folder, &self.peer);
             let loaded = loaded.map_err(|why| VouchError::Disk(io::Error::other(why)))?;
@@ -152,7 +166,19 @@ impl Vouching {
         let peer = &self.peer;
         let verify = |key: &[u8; 32], m: &[u8], s: &[u8; 64]| peer.verify(key, m, s);
         let persist = self.witness.add_checkpoint(&offer, at, verify).map_err(refused)?;
-        self.cosign(persist)
+        match shown(&persist.signed().checkpoint.head()) {
+            Ok(()) => self.cosign(persist),
+            Err(cause) => {
+                // The witness is read anew from the disk, which knows nothing of this offer.
+                self.unsure = true;
+                let known = self.witness.newest(&self.peer.origin);
+                let known = known.map_or_else(Vec::new, |held| held.note.to_string().into_bytes());
+                let offered = persist.signed().note.to_string().into_bytes();
+                let record = PeerBroken { cause, known, offered };
+                let why = "it does not continue a tree that was shown with a batch".to_owned();
+                Err(VouchError::Broken { record, why })
+            }
+        }
     }
 
     fn cosign(&mut self, persist: Persist) -> Result<Vouched, VouchError> {

@@ -11,7 +11,7 @@ use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::offers::{AnswerError, Broken};
 use chronolease_core::id::BatchSeq;
 use chronolease_core::lease::EndingCause;
-use chronolease_core::wire::LogOffer;
+use chronolease_core::wire::{LogOffer, Welcome};
 use chronolease_net::exchange::{Offering, OwnLog, VouchError, Vouched, Vouching};
 use chronolease_net::recorder::Recorder;
 use chronolease_sys::Clocks;
@@ -89,14 +89,14 @@ impl Logs {
         locked(&self.vouching).held()
     }
 
-    /// The monitor holds this tree of the TSU's. What the pipeline must hear when the log does not
-    /// continue it.
-    pub(super) fn met(&self, held: TreeHead) -> Option<Event> {
+    /// The monitor holds these trees of the TSU's. What the pipeline must hear when the log does
+    /// not continue them.
+    pub(super) fn met(&self, welcome: Welcome) -> Option<Event> {
         let mut side = locked(&self.offering);
         side.met = true;
-        let broken = side.offering.met(held).err()?;
-        error!(why = %broken, "this TSU's evidence log does not continue what the monitor has \
-               vouched for: no lease until it is paired anew");
+        let broken = side.offering.met_shown(welcome.vouched, welcome.shown).err()?;
+        error!(why = %broken, "this TSU's evidence log does not continue what the monitor knows of \
+               it: no lease until it is paired anew");
         self.metrics.logs_broken(true);
         Some(Event::LogBroken(match broken {
             Broken::RolledBack { .. } => EndingCause::Rollback,

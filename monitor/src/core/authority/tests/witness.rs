@@ -247,3 +247,43 @@ fn without_a_vouched_checkpoint_nothing_is_granted() {
     bench.probes(8, 0);
     assert_eq!(bench.ward.state(), WardState::Holding);
 }
+
+/// What went with a confirmed batch is remembered over a new connection, and known again after a
+/// restart; the checkpoint that the monitor vouched for lies before it.
+#[test]
+fn a_tsu_behind_the_last_confirmed_batch_latches_on_its_next_connection() {
+    let long = log(9, 9, 0);
+    let confirmed = || {
+        let mut bench = Bench::granted();
+        let first = bench.batch(1, 1, 0);
+        bench.asks(Confirm { log: head(&long), since_shown: since(&long, 0), ..first });
+        assert_eq!(bench.confirmed(), Ok(()));
+        bench.handle(Event::Closed { conn: ConnId(1) });
+        bench
+    };
+    let restarted = || {
+        let ward = Ward::new(rules(Rearm::Automatic), Record::default(), RawInstant::from_nanos(0));
+        Bench { ward: ward.knowing(head(&long)), ..Bench::connected() }
+    };
+    for bench in [&confirmed as &dyn Fn() -> Bench, &restarted] {
+        for (next, latch) in [
+            (log(5, 5, 0), Some(EndingCause::Rollback)),
+            (log(9, 4, 1), Some(EndingCause::Fork)),
+            (log(12, 4, 1), Some(EndingCause::Fork)),
+            (log(9, 9, 0), None),
+            (log(12, 9, 0), None),
+        ] {
+            let mut bench = bench();
+            assert_eq!(bench.ward.shown(TreeHead::empty()), head(&long), "the welcome says so");
+            bench.connect(1, A);
+            let since_shown = if next.size() > long.size() { since(&next, 9) } else { vec![] };
+            let shown = ShownLog { tree: head(&next), since_shown };
+            let continues = bench.ward.continues(ConnId(1), &shown.tree, &shown.since_shown);
+            assert_eq!(continues.err(), latch);
+            bench.log = Some(shown);
+            bench.probes(1, 0);
+            assert_eq!(bench.ward.record().latch, latch);
+            assert!(latch.is_none() || bench.grant().is_none());
+        }
+    }
+}

@@ -75,16 +75,17 @@ impl Logs {
         Some(Event::LogBroken { cause })
     }
 
-    /// Judges the checkpoint of an answer on the connection that speaks for the TSU. Blocks on the
-    /// disk.
+    /// Judges the checkpoint of an answer on the connection that speaks for the TSU, which must
+    /// continue by `shown` what the ward was shown. Blocks on the disk.
     pub(in crate::io::engine) fn vouch(
         &mut self,
         tsu: &TsuId,
         conn: ConnId,
         offer: &[u8],
         now: &Sample,
+        shown: impl FnOnce(&TreeHead) -> Result<(), EndingCause>,
     ) -> Vouch {
-        match block_in_place(|| self.vouching.take(offer, now)) {
+        match block_in_place(|| self.vouching.take_if(offer, now, shown)) {
             Ok(Vouched { line, note, .. }) => {
                 self.owed = Some((conn, line));
                 let leaf = leaf::Event::PeerCheckpoint(note);
@@ -98,7 +99,7 @@ impl Logs {
                 let news = self.told.replace(conn) != Some(conn);
                 if news {
                     error!(%tsu, %why, "the TSU's evidence log does not continue what the monitor \
-                           has vouched for: no lease until it is paired anew");
+                           knows of: no lease until it is paired anew");
                 }
                 Vouch::Broken(cause, news.then_some(leaf::Event::PeerBroken(record)))
             }

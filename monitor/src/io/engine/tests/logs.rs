@@ -211,3 +211,44 @@ async fn what_cannot_be_written_down_is_not_vouched_for() {
     assert_eq!(bench.engine.slots[0].logs.vouched_size(), TreeSize::new(1));
     assert!(close(evidence));
 }
+
+/// A restarted monitor knows the tree of the last batch that it confirmed, which is newer than the
+/// last checkpoint.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_does_not_continue_the_last_confirmed_batch_is_not_vouched_for() {
+    let log = TestLog::new();
+    let evidence = log.open();
+    let mut bench = Bench::new(&log, &evidence);
+    for source in 0..5 {
+        bench.polled(source, 1_000);
+    }
+    let confirmed = tree(100);
+    let slot = bench.engine.slots.remove(0);
+    let (ward, file) = (slot.ward.knowing(confirmed), log.folder().join("tsu-1.ward"));
+    bench.engine.slots.push(Slot::new(ward, file, slot.logs));
+    connect(&mut bench, 1_000, 1, TreeHead::empty());
+    let sent = bench.sent();
+    let welcome = sent.iter().find_map(|message| match message {
+        ToTsu::Welcome(welcome) => Some(*welcome),
+        _ => None,
+    });
+    let welcome = welcome.expect("it is admitted");
+    assert_eq!((welcome.vouched, welcome.shown), (TreeHead::empty(), confirmed));
+    let probe = sent.iter().find_map(|message| match message {
+        ToTsu::Probe(nonce) => Some(*nonce),
+        _ => None,
+    });
+    assert!(bench.tsu.met_shown(welcome.vouched, welcome.shown).is_err(), "the TSU sees it too");
+    let (now, log_offer) = (sample(1_010), Some(bench.tsu.offer()));
+    let nonce = probe.expect("it is probed");
+    let answer = ProbeAnswer { nonce, sample: now, ended: None, log: log_offer };
+    let (conn, received) = (ConnId(1), now.raw_after);
+    bench.engine.take(&now, Some(Input::Answered { ward: 0, conn, answer, received }));
+    assert_eq!(bench.ward().record().latch, Some(EndingCause::Rollback));
+    let sent = bench.sent();
+    assert_eq!((grants(&sent), witnessed(&sent)), (0, None));
+    assert_eq!(bench.engine.slots[0].logs.vouched_size(), TreeSize::EMPTY);
+    bench.engine.records.finish(&now);
+    assert!(close(evidence));
+    assert_eq!(broken(&log), [EndingCause::Rollback]);
+}

@@ -153,3 +153,31 @@ fn a_broken_log_shows_it_with_every_offer() {
         assert!(shown, "{size}: {refused:?}");
     }
 }
+
+#[test]
+fn a_log_that_lost_what_was_only_shown_is_broken_and_nothing_of_it_is_taken() {
+    let long = nodes(12, 0);
+    for (other, rolled_back) in
+        [(nodes(5, 0), true), (nodes(7, 0), true), (nodes(12, 1), false), (nodes(20, 1), false)]
+    {
+        let mut offers = offers();
+        let held = TreeHead::empty();
+        offers.met(held, other.size(), &other).expect("nothing is vouched for");
+        let broken = offers.met_shown(head(&long), other.size(), &other);
+        let broken = broken.expect_err("it does not continue");
+        assert_eq!(matches!(broken, Broken::RolledBack { .. }), rolled_back, "{broken}");
+        // The witness refuses, so the next offer starts where this one did.
+        for _ in 0..2 {
+            assert_eq!(offer(&mut offers, &other).old, held.size);
+        }
+    }
+    let mut offers = offers();
+    let longer = nodes(20, 0);
+    offers.met(TreeHead::empty(), longer.size(), &longer).expect("nothing is vouched for");
+    offers.met_shown(head(&long), longer.size(), &longer).expect("it continues");
+    let sign = |m: &[u8]| toy_signature(log_key(1).public(), m);
+    let offer = offers.offer(head(&longer), &longer, sign).expect("all nodes are there");
+    assert_eq!(offer.add.old, TreeSize::EMPTY, "the checkpoint is proven from what is held");
+    proof::verify_consistency(&head(&long), &head(&longer), &offer.since_shown)
+        .expect("and from what was shown");
+}

@@ -69,7 +69,7 @@ pub(in crate::wire) struct LeaseEnded {
 #[derive(AsnType, Encode, Decode)]
 #[rasn(choice, automatic_tags)]
 pub(in crate::wire) enum ToTsu {
-    Welcome(TreeHead),
+    Welcome(Welcome),
     Refused(u8),
     Probe(Bytes32),
     Grant(SignedLease),
@@ -77,6 +77,13 @@ pub(in crate::wire) enum ToTsu {
     Witnessed(Witnessed),
     Confirmed(SignedConfirmation),
     NotConfirmed(NotConfirmed),
+}
+
+/// `Welcome ::= SEQUENCE { vouched, shown }`
+#[derive(AsnType, Encode, Decode)]
+pub(in crate::wire) struct Welcome {
+    vouched: TreeHead,
+    shown: TreeHead,
 }
 
 /// `NotConfirmed ::= SEQUENCE { sequence, why }`
@@ -170,7 +177,10 @@ impl LeaseEnded {
 impl From<&wire::ToTsu> for ToTsu {
     fn from(message: &wire::ToTsu) -> Self {
         match message {
-            wire::ToTsu::Welcome(held) => Self::Welcome(TreeHead::from(held)),
+            wire::ToTsu::Welcome(held) => Self::Welcome(Welcome {
+                vouched: TreeHead::from(&held.vouched),
+                shown: TreeHead::from(&held.shown),
+            }),
             wire::ToTsu::Refused(why) => Self::Refused(match why {
                 wire::RefusedWhy::Version => 1,
                 wire::RefusedWhy::Identity => 2,
@@ -198,7 +208,10 @@ impl TryFrom<ToTsu> for wire::ToTsu {
     type Error = WireError;
     fn try_from(message: ToTsu) -> Result<Self, WireError> {
         Ok(match message {
-            ToTsu::Welcome(held) => Self::Welcome(held.into()),
+            ToTsu::Welcome(held) => Self::Welcome(wire::Welcome {
+                vouched: held.vouched.into(),
+                shown: held.shown.into(),
+            }),
             ToTsu::Refused(code) => Self::Refused(match code {
                 1 => wire::RefusedWhy::Version,
                 2 => wire::RefusedWhy::Identity,

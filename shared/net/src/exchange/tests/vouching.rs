@@ -182,3 +182,19 @@ fn an_offer_that_comes_again_earns_nothing() {
     }
     assert_eq!(size(&vouching), 5);
 }
+
+#[test]
+fn what_is_refused_for_what_was_shown_besides_is_as_if_never_offered() {
+    let (log, witness, mut vouching) = pair();
+    log.grow(5, "leaf");
+    let offer = log.offer(&witness, &vouching);
+    let refused = vouching.take_if(&offer, &at(2), |tree| {
+        assert_eq!(tree.size.as_u64(), 5);
+        Err(EndingCause::Rollback)
+    });
+    assert_eq!(broken(&log, refused, 3), EndingCause::Rollback);
+    assert_eq!(size(&vouching), 3);
+    assert_eq!(size(&witness.vouching(log.as_peer()).expect("whole")), 3, "nor on the disk");
+    vouching.take_if(&offer, &at(3), |_| Ok(())).expect("it continues");
+    assert_eq!(size(&vouching), 5);
+}
