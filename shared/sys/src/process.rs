@@ -4,6 +4,9 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// Has the kernel send the child SIGTERM when the thread that spawned it ends, so that a lab that
 /// is killed leaves nothing behind. Spawn from a thread that lives as long as the lab.
 pub fn die_with_parent(command: &mut Command) {
@@ -31,9 +34,28 @@ pub fn die_with_parent(command: &mut Command) {
 /// # Errors
 /// When the operating system refuses.
 pub fn terminate(child_id: u32) -> io::Result<()> {
+    signal(child_id, Signal::SIGTERM)
+}
+
+/// Stops a child where it stands, all its threads: SIGSTOP. As [`terminate`] otherwise.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn suspend(child_id: u32) -> io::Result<()> {
+    signal(child_id, Signal::SIGSTOP)
+}
+
+/// Lets a stopped child go on: SIGCONT. As [`terminate`] otherwise.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn resume(child_id: u32) -> io::Result<()> {
+    signal(child_id, Signal::SIGCONT)
+}
+
+fn signal(child_id: u32, signal: Signal) -> io::Result<()> {
     let pid = i32::try_from(child_id).map_err(io::Error::other)?;
-    match nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM)
-    {
+    match kill(Pid::from_raw(pid), signal) {
         Ok(()) | Err(nix::Error::ESRCH) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -12,6 +12,8 @@
 //! | [`evidence`] | the evidence logs of both boxes |
 //! | [`failing_disk`] | a disk whose fdatasync fails on command |
 //! | [`folders`] | state folders that are copied and put back |
+//! | [`stopping`] | a process that stops itself at an exact call |
+//! | [`load`] | clients that keep asking, and whether their tokens are right |
 //! | [`tools`] | openssl and curl |
 //! | [`wait`] | waiting for a condition |
 //!
@@ -23,10 +25,12 @@ pub mod evidence;
 pub mod failing_disk;
 pub mod folders;
 pub mod http;
+pub mod load;
 pub mod metrics;
 pub mod ports;
 pub mod process;
 pub mod rig;
+pub mod stopping;
 pub mod tools;
 pub mod tsp;
 pub mod wait;

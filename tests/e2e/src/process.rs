@@ -91,6 +91,24 @@ impl Process {
         child.wait().expect("a child may be waited for");
     }
 
+    /// SIGSTOP. It must run.
+    pub fn sigstop(&self) {
+        chronolease_sys::suspend(self.pid()).expect("a child may be signalled");
+    }
+
+    /// SIGCONT, after a stop.
+    pub fn sigcont(&self) {
+        chronolease_sys::resume(self.pid()).expect("a child may be signalled");
+    }
+
+    /// Whether a signal has stopped it.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // The name in parentheses may hold anything.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
     /// SIGTERM, and waits for its end.
     pub fn sigterm(&mut self) -> ExitStatus {
         chronolease_sys::terminate(self.pid()).expect("a child may be signalled");
