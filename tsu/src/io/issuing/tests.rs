@@ -1,3 +1,5 @@
+mod signers;
+
 use super::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,9 +35,13 @@ struct Bench {
 
 impl Bench {
     fn start() -> Self {
-        let (pki, clocks) = (Pki::new(), Clocks::open().expect("clocks"));
+        let pki = Pki::new();
+        Self::signing_with(&pki, Arc::new(pki.signer()))
+    }
+
+    fn signing_with(pki: &Pki, signer: Arc<dyn Signer>) -> Self {
+        let clocks = Clocks::open().expect("clocks");
         let builder = Arc::new(pki.builder());
-        let signer: Arc<dyn Signer> = Arc::new(pki.signer());
         let me = Terms { boot_id: clocks.boot_id(), ..terms() };
         let recorder = log(&MemoryDisk::new());
         let (requests, requests_in) = queue();

@@ -88,6 +88,24 @@ fn no_time(id: RequestId) -> (RequestId, Result<(), FailInfo>) {
     (id, Err(FailInfo::TimeNotAvailable))
 }
 
+/// The promise does not need it; the requester would be surprised. The lease is renewed meanwhile,
+/// so that the age alone keeps the token.
+#[test]
+fn a_token_that_is_signed_long_after_its_confirmation_stays_inside() {
+    for (late_ms, leaves) in [(3_000, true), (3_001, false)] {
+        let mut bench = witnessed(1);
+        let (id, batch) = bench.asks(&sample(10, 0));
+        bench.confirm(&sample(20, 0), word_on(batch));
+        let (lane, unsigned) = bench.unsigned().expect("it is signed");
+        bench.handle(&sample(21, 0), Event::ConfirmationLogged(lane, Ok(())));
+        let tokens = bench.sign(lane, unsigned);
+        bench.grant(2, &sample(2_000, 0));
+        bench.finish(&sample(20 + late_ms, 0), tokens);
+        let reply = if leaves { (id, Ok(())) } else { no_time(id) };
+        assert_eq!(bench.replies(), [reply], "{late_ms} ms after the confirmation");
+    }
+}
+
 #[test]
 fn nothing_is_signed_before_the_monitors_word_nor_released_before_it_is_on_record() {
     let mut bench = witnessed(1);
