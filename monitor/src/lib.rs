@@ -8,4 +8,5 @@ pub mod commission;
 pub mod config;
 pub mod core;
 pub mod io;
+pub mod probe;
 pub mod start;

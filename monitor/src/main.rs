@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use chronolease_monitor::commission;
 use chronolease_monitor::config::Config;
 use chronolease_monitor::start::Monitor;
+use chronolease_monitor::{commission, probe};
 use chronolease_net::daemon::{self, DaemonError};
 use chronolease_net::exchange::epoch::{self, Told};
 use chronolease_net::{build, logging, recorder};
@@ -39,6 +39,9 @@ enum Command {
     /// stopped.
     #[command(subcommand)]
     RePair(RePairCommand),
+    /// Look at the time sources.
+    #[command(subcommand)]
+    Sources(SourcesCommand),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -101,6 +104,13 @@ enum CommissionCommand {
 }
 
 #[derive(Subcommand)]
+enum SourcesCommand {
+    /// Ask every source once, by this program and by another implementation of NTP (rsntp), and
+    /// compare: 0 when each gives a sample and both agree, 1 when not. Nothing need be running.
+    Probe,
+}
+
+#[derive(Subcommand)]
 enum ConfigCommand {
     /// Print every value with where it comes from.
     Show,
@@ -121,6 +131,7 @@ fn run(arguments: &Arguments) -> Result<(), DaemonError> {
         Some(Command::Commission(CommissionCommand::Tsu { name })) => {
             return commission::tsu(&config, name);
         }
+        Some(Command::Sources(SourcesCommand::Probe)) => return probe::run(&config),
         Some(Command::RePair(command)) => return re_pair(&config, command),
         None => {}
     }

@@ -38,8 +38,9 @@ use crate::io::engine::{Engine, Input, Logs, Slot};
 use crate::io::leap_list::{self, ListFile};
 use crate::io::link::{Links, Registered};
 use crate::io::metrics::MonitorMetrics;
-use crate::io::ntp::{Pollers, Target};
+use crate::io::ntp::Pollers;
 use crate::io::records::Records;
+use crate::io::second::Checks;
 use crate::io::status::StatusWriter;
 
 /// The loop counts as stalled when it has not come round for this long.
@@ -256,8 +257,7 @@ impl Monitor {
             .servers
             .iter()
             .map(|server| Source { name: server.name.clone(), group: server.laboratory.clone() });
-        let rho = self.config.rules().map(|rules| rules.limits.rho).max();
-        let rho = rho.unwrap_or(Ppb::from_ppm(100));
+        let rho = self.rho();
         let rules =
             Rules { faults: config.faults, rho, age_max: config.age_max, voters: Voters::All };
         Sources::new(servers.collect(), rules)
@@ -269,17 +269,18 @@ impl Monitor {
         inputs: mpsc::Sender<Input>,
         stop: CancellationToken,
     ) {
+        let checks = Checks { clocks: self.clocks, pivot: PIVOT, rho: self.rho() };
         let config = &self.config.sources;
-        let targets = config.servers.iter().map(|server| Target {
-            name: server.name.clone(),
-            address: server.address.clone(),
-            caps: config.caps,
-            poll: config.poll,
-            timeout: config.timeout,
-        });
+        let checking = checks.run(
+            config.targets().collect(),
+            config.second_opinion,
+            inputs.clone(),
+            stop.clone(),
+        );
+        tokio::spawn(checking);
         let (reports, mut reported) = mpsc::channel::<Report>(INPUTS_MAX);
         let pollers = Pollers { clocks: self.clocks, pivot: PIVOT, epoch, reports, stop };
-        pollers.spawn(targets.collect()).detach_all();
+        pollers.spawn(config.targets().collect()).detach_all();
         tokio::spawn(async move {
             while let Some(report) = reported.recv().await {
                 if inputs.send(Input::Polled(report)).await.is_err() {
@@ -287,6 +288,12 @@ impl Monitor {
                 }
             }
         });
+    }
+
+    /// The oscillator error of this box: the largest that any TSU's rules name.
+    fn rho(&self) -> Ppb {
+        let rho = self.config.rules().map(|rules| rules.limits.rho).max();
+        rho.unwrap_or(Ppb::from_ppm(100))
     }
 
     fn poll_interval(&self) -> Bound {

@@ -106,6 +106,7 @@ impl<'a> Audit<'a> {
             | Event::Confirmed(_)
             | Event::PeerBroken(_)
             | Event::PeerEpoch(_)
+            | Event::SourceDoubt(_)
             | Event::LeapChange(_) => Vec::new(),
         }
     }

@@ -68,6 +68,8 @@ kinds! {
     PeerEpoch = "peer-epoch";
     /// The monitor passed a boundary at which a leap second was possible.
     LeapChange = "leap-change";
+    /// Something speaks against a source.
+    SourceDoubt = "source-doubt";
 }
 
 impl fmt::Display for Kind {

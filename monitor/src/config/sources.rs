@@ -8,6 +8,20 @@ use chronolease_core::time::Bound;
 use chronolease_net::config::Section;
 
 use crate::core::ntp::exchange::Caps;
+use crate::io::ntp::Target;
+
+/// Public services that spread leap seconds over a day, by the ends of their names. They must not be
+/// mixed with sources of UTC (RFC 8633 3.7.1).
+const SMEARING: [&str; 8] = [
+    "time.google.com",
+    "time1.google.com",
+    "time2.google.com",
+    "time3.google.com",
+    "time4.google.com",
+    "time.android.com",
+    "time.aws.com",
+    "time.facebook.com",
+];
 
 /// Where UTC comes from.
 #[derive(Clone, Debug)]
@@ -16,6 +30,8 @@ pub struct SourcesConfig {
     pub faults: Faults,
     /// From one poll of a source to the next.
     pub poll: Duration,
+    /// How often each plain source is asked by the second implementation too.
+    pub second_opinion: Duration,
     /// How long a poll may take.
     pub timeout: Duration,
     /// The age at which a sample is dropped.
@@ -49,6 +65,7 @@ impl SourcesConfig {
         let section = root.section("sources");
         let faults = section.integer_or("faults", 0..=16, 1);
         let poll = section.duration_or("poll", Bound::from_millis(16_000));
+        let second_opinion = section.duration_or("second_opinion", Bound::from_millis(3_600_000));
         let timeout = section.duration_or("timeout", Bound::from_millis(1_000));
         let four_polls = poll.map_or(Bound::MAX, |poll| poll.times(4));
         let age_max = section.duration_or("age_max", four_polls);
@@ -66,6 +83,13 @@ impl SourcesConfig {
         let (poll, timeout, age_max) = (poll?, timeout?, age_max?);
         if poll == Bound::ZERO {
             section.error("poll", "the sources cannot be polled without a pause");
+        }
+        let second_opinion = second_opinion?;
+        if second_opinion < poll {
+            section.error(
+                "second_opinion",
+                format!("more often than once a poll, which is every {poll}"),
+            );
         }
         if timeout == Bound::ZERO {
             section.error("timeout", "no answer takes no time");
@@ -89,10 +113,24 @@ impl SourcesConfig {
         Some(Self {
             faults,
             poll: duration(poll),
+            second_opinion: duration(second_opinion),
             timeout: duration(timeout),
             age_max,
             caps: caps?,
             servers,
+        })
+    }
+}
+
+impl SourcesConfig {
+    /// The servers as they are asked, in the configured order.
+    pub fn targets(&self) -> impl ExactSizeIterator<Item = Target> {
+        self.servers.iter().map(|server| Target {
+            name: server.name.clone(),
+            address: server.address.clone(),
+            caps: self.caps,
+            poll: self.poll,
+            timeout: self.timeout,
         })
     }
 }
@@ -118,6 +156,14 @@ fn servers(root: &Section<'_>) -> Option<Vec<SourceConfig>> {
         let name = section.parsed("name", what, source_name);
         let laboratory = section.string("laboratory");
         let address = section.parsed("address", "\"host:port\"", host_and_port);
+        if let Some(smearing) = address.as_deref().and_then(smearing) {
+            section.error(
+                "address",
+                format!(
+                    "{smearing} spreads leap seconds over a day: around one it does not show UTC"
+                ),
+            );
+        }
         let name = name?;
         if !names.insert(name.clone()) {
             section.error("name", format!("{name:?} names another source as well"));
@@ -140,6 +186,26 @@ fn check_groups(section: &Section<'_>, servers: &[SourceConfig], faults: Faults)
         );
         section.error("faults", message);
     }
+}
+
+/// The service behind `host:port`, if it is known to smear.
+fn smearing(address: &str) -> Option<&'static str> {
+    let (host, _) = address.rsplit_once(':')?;
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let is = |name: &str| {
+        host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let meta = |host: &str| {
+        let number = host.strip_prefix("time").and_then(|rest| rest.strip_suffix(".facebook.com"));
+        number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    if host == "169.254.169.123" || host == "[fd00:ec2::123]" {
+        return Some("the time service of AWS");
+    }
+    SMEARING
+        .into_iter()
+        .find(|name| is(name))
+        .or_else(|| meta(&host).then_some("time.facebook.com"))
 }
 
 fn source_name(text: &str) -> Option<String> {

@@ -217,6 +217,27 @@ fn bearing_liars_takes_enough_laboratories() {
 }
 
 #[test]
+fn services_that_smear_are_refused_by_name() {
+    let npl = "ntp1.npl.co.uk:123";
+    for host in [
+        "time.google.com",
+        "TIME2.google.com.",
+        "time.aws.com",
+        "x.time.aws.com",
+        "169.254.169.123",
+        "time.facebook.com",
+        "time5.facebook.com",
+        "time.android.com",
+    ] {
+        let other = format!("{host}:123");
+        refused(&[(npl, &other)], "source[2].address", "spreads leap seconds over a day");
+    }
+    for host in ["nottime.google.com", "time.example", "time1.facebook.com.example"] {
+        good(&[(npl, &format!("{host}:123"))]);
+    }
+}
+
+#[test]
 fn polls_timeouts_and_ages_fit_together() {
     let timeout = [("timeout = \"1s\"", "timeout = \"17s\"")];
     refused(&timeout, "sources.timeout", "may take 17s, but one starts every 16s");

@@ -13,6 +13,7 @@ use super::ntp::exchange::SourceSample;
 use super::ntp::packet::LeapIndicator;
 use super::sources::Sources;
 
+pub mod smears;
 pub mod watch;
 
 /// The leap second that a server announces for the end of this month.

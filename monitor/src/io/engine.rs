@@ -1,6 +1,7 @@
 //! The task that owns what the monitor knows and decides. Every event meets a clock reading taken
 //! after the event was in; actions are carried out in order.
 
+mod doubts;
 mod leap;
 mod slot;
 
@@ -34,6 +35,7 @@ use super::status::StatusWriter;
 use crate::core::authority::{Action, ConnId, Context, Event, Record, ShownLog};
 use crate::core::continuity::Continuity;
 use crate::core::leap::watch::LeapWatch;
+use crate::core::ntp::comparison::Comparison;
 use crate::core::sources::{Epoch, Report, Rounds, Sources, View};
 
 /// The longest time without a look at everything.
@@ -44,6 +46,13 @@ const TICK_MAX: Bound = Bound::from_millis(250);
 pub enum Input {
     /// A source was polled.
     Polled(Report),
+    /// A plain source was asked by two implementations.
+    SecondOpinion {
+        /// Its position in the configured list.
+        source: usize,
+        /// What came of it; nothing when one of the two had no answer.
+        comparison: Option<Comparison>,
+    },
     /// A TSU introduced itself.
     Connected {
         /// Which.
@@ -181,6 +190,7 @@ impl Engine {
     /// Puts what happened in this turn on its way to the disk.
     fn record(&mut self, now: &Sample, view: &View) {
         leap::tell(&mut self.leap, &mut self.records);
+        doubts::tell_smears(self);
         if self.rounds.is_due(now.raw_after, view.utc.is_ok()) {
             // A leaf's intervals hold for its `raw_before`.
             self.records.note(leaf::Event::Round(self.sources.round(now.raw_before)));
@@ -190,7 +200,13 @@ impl Engine {
 
     fn take(&mut self, now: &Sample, input: Option<Input>) {
         match input {
+            Some(Input::SecondOpinion { source, comparison }) => {
+                doubts::compared(self, source, comparison);
+            }
             Some(Input::Polled(report)) => {
+                if let Some(source) = self.sources.sources().nth(report.source) {
+                    self.metrics.polled(&source.name, &report.result);
+                }
                 self.sources.handle(&report);
                 self.everybody(now, &Event::Fused);
             }
@@ -398,8 +414,10 @@ impl Engine {
         let at: RawInstant = now.raw_after;
         for (index, (source, state)) in self.sources.sources().zip(&view.states).enumerate() {
             self.metrics.source(&source.name, *state, self.sources.shown(index, at, now.real));
+            self.metrics.smearing(&source.name, self.leap.smears().of(index).is_some());
         }
         self.metrics.utc(view.utc.ok().map(|utc| utc.half_width()));
+        self.metrics.fusion(&self.sources, view, at);
         for slot in &self.slots {
             self.metrics.ward(&slot.ward);
             self.metrics.vouched(&slot.ward.rules().tsu, slot.logs.vouched_size());

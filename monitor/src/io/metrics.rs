@@ -1,21 +1,23 @@
 //! What Prometheus reads of the monitor.
 
 mod leap;
+mod sources;
 
 use chronolease_core::confirmation::NotConfirmed;
 use chronolease_core::evidence::TreeSize;
 use chronolease_core::id::TsuId;
 use chronolease_core::lease::EndingCause;
-use chronolease_core::time::{Bound, Span};
+use chronolease_core::time::{Bound, RawInstant, Span};
 use chronolease_net::observe::{Metrics, MetricsError, State, StateSet};
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use leap::LeapMetrics;
+use sources::SourceMetrics;
 
 use super::records::Records;
 use crate::core::authority::{Ward, WardState};
 use crate::core::leap::watch::LeapWatch;
-use crate::core::sources::SourceState;
+use crate::core::sources::{PollResult, SourceState, Sources, View};
 
 const CONFIRMED: &str = "confirmed";
 
@@ -53,6 +55,7 @@ pub struct MonitorMetrics {
     peer_checkpoint: IntGaugeVec,
     confirmations: IntCounterVec,
     leap: LeapMetrics,
+    sources: SourceMetrics,
 }
 
 impl MonitorMetrics {
@@ -136,6 +139,7 @@ impl MonitorMetrics {
                 &["tsu"],
             )?,
             leap: LeapMetrics::new(&metrics)?,
+            sources: SourceMetrics::new(&metrics)?,
             confirmations,
             lease_endings,
             leases_granted,
@@ -197,6 +201,26 @@ impl MonitorMetrics {
         let labels = [name];
         show(&self.source_offset, &labels, known.map(|(offset, _)| span_seconds(offset)));
         show(&self.source_uncertainty, &labels, known.map(|(_, bound)| bound_seconds(bound)));
+    }
+
+    /// A source was polled.
+    pub fn polled(&self, source: &str, result: &PollResult) {
+        self.sources.polled(source, result);
+    }
+
+    /// A source was asked by two clients; `None` when one of them had no answer.
+    pub fn compared(&self, source: &str, agree: Option<bool>) {
+        self.sources.compared(source, agree);
+    }
+
+    /// Shows whether a source smears.
+    pub fn smearing(&self, source: &str, smears: bool) {
+        self.sources.smearing(source, smears);
+    }
+
+    /// Shows what the laboratories are worth together.
+    pub fn fusion(&self, sources: &Sources, view: &View, now: RawInstant) {
+        self.sources.fusion(sources, view, now);
     }
 
     /// Shows what is known of leap seconds.

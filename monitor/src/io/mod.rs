@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`ntp`] | the pollers of the sources |
+//! | [`second`] | the second opinion on plain sources |
 //! | [`engine`] | the task that owns what is known and decides |
 //! | [`leap_list`] | the file with the list of leap seconds |
 //! | [`records`] | what goes into the evidence log |
@@ -18,6 +19,7 @@ pub mod link;
 pub mod metrics;
 pub mod ntp;
 pub mod records;
+pub mod second;
 pub mod status;
 #[cfg(test)]
 mod testing;

@@ -110,7 +110,7 @@ fn phase(poll: Duration) -> Duration {
 }
 
 /// Asks once.
-async fn poll(
+pub(super) async fn poll(
     target: &Target,
     addresses: &mut Addresses,
     clocks: Clocks,

@@ -27,6 +27,12 @@ pub struct Status {
 #[derive(Clone, Debug, Serialize)]
 struct UtcStatus {
     known: bool,
+    /// m: laboratories that have a vote now.
+    usable_groups: usize,
+    /// f: laboratories that may lie.
+    faults: usize,
+    /// Laboratories whose vote does not meet UTC.
+    false_groups: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bound_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +55,9 @@ struct SourceStatus {
     name: String,
     laboratory: String,
     state: &'static str,
+    /// Why it is not to be relied on, or what was wrong with its last answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,6 +120,7 @@ impl Status {
                 name: source.name.clone(),
                 laboratory: source.group.clone(),
                 state: view.states[index].label(),
+                why: sources.why(index, view.states[index]),
                 offset_s: shown.map(|(offset, _)| span_seconds(offset)),
                 uncertainty_s: shown.map(|(_, bound)| bound_seconds(bound)),
             }
@@ -121,6 +131,13 @@ impl Status {
             system_clock_unix_ms: now.real.as_unix_nanos() / 1_000_000,
             utc: UtcStatus {
                 known: view.utc.is_ok(),
+                usable_groups: sources.votes(now.raw_after).len(),
+                faults: sources.rules().faults.0,
+                false_groups: view
+                    .false_groups
+                    .iter()
+                    .map(|&group| sources.groups()[group].clone())
+                    .collect(),
                 bound_s: view.utc.ok().map(|utc| bound_seconds(utc.half_width())),
                 why_not: view.utc.err().map(|why| why.to_string()),
             },

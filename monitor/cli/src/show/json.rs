@@ -4,8 +4,8 @@
 use chronolease_core::confirmation::Confirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Ended, Event, Intent, Leaf, LeafError, NewEpoch, PeerBroken, PeerEpoch,
-    Probed, Round, SourceReading, SourceState, Started,
+    Assessment, BoxRole, Doubt, Ended, Event, Intent, Leaf, LeafError, NewEpoch, PeerBroken,
+    PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceState, Started,
 };
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::interval::Interval;
@@ -80,6 +80,7 @@ fn event(event: &Event) -> Map<String, Value> {
             "reason": reason,
         }),
         Event::LeapChange(it) => leap_change(it),
+        Event::SourceDoubt(it) => doubt(it),
     };
     match fields {
         Value::Object(fields) => fields,
@@ -233,6 +234,18 @@ fn leap_change(it: &LeapChange) -> Value {
         "changed_raw_first_ns": first.as_nanos(),
         "changed_raw_last_ns": last.as_nanos(),
     })
+}
+
+fn doubt(it: &SourceDoubt) -> Value {
+    let doubt = match &it.doubt {
+        Doubt::Disagreement { ours, theirs } => {
+            json!({ "disagreement": { "ours": interval(*ours), "theirs": interval(*theirs) } })
+        }
+        Doubt::Smear(smear) => {
+            json!({ "smear": { "drift_ppb": smear.drift_ppb, "over_ns": smear.over.as_nanos() } })
+        }
+    };
+    json!({ "source": it.source, "doubt": doubt })
 }
 
 fn sample(it: &Sample) -> Value {

@@ -5,11 +5,12 @@ use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Ended, Event, Intent, Leaf, LeafError, NewEpoch, PeerBroken, PeerEpoch,
-    Probed, Round, SourceState, Started,
+    Assessment, BoxRole, Doubt, Ended, Event, Intent, Leaf, LeafError, NewEpoch, PeerBroken,
+    PeerEpoch, Probed, Round, SourceDoubt, SourceState, Started,
 };
 use chronolease_core::evidence::note::Note;
 use chronolease_core::leap::passage::LeapChange;
+use chronolease_core::leap::smear::Smear;
 use chronolease_core::lease::SignedLease;
 use chronolease_core::wire;
 
@@ -65,6 +66,14 @@ fn event(event: &Event) -> String {
             let LeapChange { end, expected, observed, .. } = it;
             format!("end={end} expected={expected} observed={observed}")
         }
+        Event::SourceDoubt(SourceDoubt { source, doubt }) => match doubt {
+            Doubt::Disagreement { ours, theirs } => {
+                format!("source={source:?} ours={ours} rsntp={theirs}")
+            }
+            Doubt::Smear(Smear { drift_ppb, over }) => {
+                format!("source={source:?} smears: drift={drift_ppb}ppb over={over}")
+            }
+        },
     }
 }
 

@@ -9,8 +9,9 @@ use chronolease_cli::fsck;
 use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Ended, Event, Imprint, Intent, IssuedToken, Leaf, NewEpoch, PeerBroken,
-    PeerEpoch, Probed, Round, SourceReading, SourceState, Started, TornTail,
+    Assessment, BoxRole, Doubt, Ended, Event, Imprint, Intent, IssuedToken, Leaf, NewEpoch,
+    PeerBroken, PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceState, Started,
+    TornTail,
 };
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::note::{KeyName, LogKey};
@@ -22,6 +23,7 @@ use chronolease_core::judge::Limits;
 use chronolease_core::leap::month_end::MonthEnd;
 use chronolease_core::leap::passage::{LeapChange, Observed, Reading};
 use chronolease_core::leap::plan::Outlook;
+use chronolease_core::leap::smear::Smear;
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, GenTime, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
@@ -325,5 +327,9 @@ pub(crate) fn every_kind() -> Vec<Event> {
             reason: "a new disk".to_owned(),
         }),
         leap_change(Observed::Nothing),
+        Event::SourceDoubt(SourceDoubt {
+            source: "\u{1b}[2J".to_owned(),
+            doubt: Doubt::Smear(Smear { drift_ppb: -11_574, over: Bound::from_millis(3_600_000) }),
+        }),
     ]
 }

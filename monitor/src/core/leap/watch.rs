@@ -12,6 +12,7 @@ use chronolease_core::leap::passage::{LeapChange, Reading, observe};
 use chronolease_core::leap::plan::{Inputs, LeapPlan, Season};
 use chronolease_core::time::{Bound, Ppb, RawInstant, Span, Timestamp, Utc};
 
+use super::smears::{Smears, near};
 use super::votes;
 use crate::core::sources::{Rules, Sources, View};
 
@@ -70,12 +71,13 @@ pub struct LeapWatch {
     known: Option<Reading>,
     boundaries: Boundaries,
     changes: Vec<LeapChange>,
+    smears: Smears,
 }
 
 impl LeapWatch {
     /// A watch that knows no list and no time yet.
     #[must_use]
-    pub const fn new(rules: LeapRules) -> Self {
+    pub fn new(rules: LeapRules) -> Self {
         Self {
             rules,
             list: None,
@@ -87,6 +89,7 @@ impl LeapWatch {
             known: None,
             boundaries: Boundaries { last: None, next: None, crossing: false, oldest: None },
             changes: Vec::new(),
+            smears: Smears::default(),
         }
     }
 
@@ -121,6 +124,9 @@ impl LeapWatch {
                 if sources.discard_spoilt(&self.ends(), now) {
                     view = sources.view(now);
                 }
+            }
+            if self.smear(sources, utc, now) {
+                view = sources.view(now);
             }
         }
         self.boundaries = match view.utc {
@@ -162,6 +168,27 @@ impl LeapWatch {
     /// What happened at the boundaries that were passed since this was last asked.
     pub fn take_changes(&mut self) -> Vec<LeapChange> {
         mem::take(&mut self.changes)
+    }
+
+    /// The sources that smear.
+    #[must_use]
+    pub const fn smears(&self) -> &Smears {
+        &self.smears
+    }
+
+    /// The same, to be asked for news.
+    pub const fn smears_mut(&mut self) -> &mut Smears {
+        &mut self.smears
+    }
+
+    fn smear(&mut self, sources: &mut Sources, utc: Interval, now: RawInstant) -> bool {
+        let Self { rules, plan, smears, .. } = self;
+        let matters = |end: MonthEnd| {
+            let expected = plan.iter().flat_map(LeapPlan::expected);
+            rules.season.holds(end) || expected.into_iter().any(|expected| expected.end == end)
+        };
+        let near = near(since_1970(utc, now).midpoint(), matters);
+        smears.watch(sources, utc, near, now)
     }
 
     fn ends(&self) -> Vec<MonthEnd> {

@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod arrival;
+pub mod comparison;
 pub mod exchange;
 pub mod packet;
 

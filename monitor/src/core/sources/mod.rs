@@ -8,7 +8,9 @@ mod boundaries;
 pub mod pace;
 mod rounds;
 
-use chronolease_core::fusion::{Faults, NoUtc, Vote, fuse};
+use std::collections::BTreeSet;
+
+use chronolease_core::fusion::{Agreement, Faults, NoUtc, Vote, fuse, largest_agreement};
 use chronolease_core::interval::Interval;
 use chronolease_core::time::{Bound, Ppb, RawInstant, Span, Timestamp, Utc};
 
@@ -72,6 +74,28 @@ pub enum PollResult {
     NoAnswer,
     /// The request could not be sent: what the system said.
     Failed(String),
+}
+
+impl PollResult {
+    /// A name for metric labels.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Sample(_) => "sample",
+            Self::Refused(refused) => refused.label(),
+            Self::NoAnswer => "no-answer",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    fn trouble(&self) -> Option<String> {
+        match self {
+            Self::Sample(_) => None,
+            Self::Refused(refused) => Some(refused.to_string()),
+            Self::NoAnswer => Some("no answer".to_owned()),
+            Self::Failed(why) => Some(why.clone()),
+        }
+    }
 }
 
 /// A finished poll, as a poller reports it.
@@ -150,12 +174,17 @@ struct Tracked {
     group: usize,
     sample: Option<SourceSample>,
     heard: Heard,
+    /// It is not to be relied on for now, whatever it says.
+    left_out: bool,
+    /// How the last poll went, in words; nothing while it is sound.
+    trouble: Option<String>,
     /// How many samples it gave since the last new beginning.
     samples: u32,
 }
 
 impl Tracked {
     fn take(&mut self, result: &PollResult, age_max: Bound) {
+        self.trouble = result.trouble();
         match result {
             PollResult::Sample(newer) => {
                 // A start-up widens and never narrows: what the quick polls say counts together.
@@ -178,8 +207,13 @@ impl Tracked {
         }
     }
 
-    /// Its sample, unless that is too old.
+    /// Its sample, unless that is too old or it is left out.
     fn usable(&self, now: RawInstant, age_max: Bound) -> Option<&SourceSample> {
+        self.newest(now, age_max).filter(|_| !self.left_out)
+    }
+
+    /// Its sample, unless that is too old.
+    fn newest(&self, now: RawInstant, age_max: Bound) -> Option<&SourceSample> {
         self.sample.as_ref().filter(|sample| now - sample.received <= age_max.as_span())
     }
 }
@@ -205,7 +239,15 @@ impl Sources {
                 groups.push(source.group.clone());
                 groups.len() - 1
             });
-            tracked.push(Tracked { source, group, sample: None, heard: Heard::Never, samples: 0 });
+            tracked.push(Tracked {
+                source,
+                group,
+                sample: None,
+                heard: Heard::Never,
+                left_out: false,
+                trouble: None,
+                samples: 0,
+            });
         }
         Self { rules, groups, tracked, epoch: Epoch::default() }
     }
@@ -253,6 +295,53 @@ impl Sources {
         }
         self.epoch = Epoch(self.epoch.0.wrapping_add(1));
         self.epoch
+    }
+
+    /// Leaves these sources out until told otherwise: they have no vote, whatever they say. Whether
+    /// that changed anything.
+    pub fn leave_out(&mut self, which: &[bool]) -> bool {
+        let mut changed = false;
+        for (tracked, &left_out) in self.tracked.iter_mut().zip(which) {
+            changed |= tracked.left_out != left_out;
+            tracked.left_out = left_out;
+        }
+        changed
+    }
+
+    /// How many laboratories these sources belong to.
+    #[must_use]
+    pub fn groups_of(&self, which: &[bool]) -> usize {
+        let chosen = self.tracked.iter().zip(which).filter(|(_, chosen)| **chosen);
+        chosen.map(|(tracked, _)| tracked.group).collect::<BTreeSet<_>>().len()
+    }
+
+    /// The newest sample of a source, unless it is too old at `now`, also when the source is left
+    /// out. Nothing may rest on it.
+    #[must_use]
+    pub fn newest(&self, source: usize, now: RawInstant) -> Option<&SourceSample> {
+        self.tracked.get(source)?.newest(now, self.rules.age_max)
+    }
+
+    /// Why a source is not to be relied on, if so, in words.
+    #[must_use]
+    pub fn why(&self, source: usize, state: SourceState) -> Option<String> {
+        let tracked = self.tracked.get(source)?;
+        match state {
+            SourceState::Ok => tracked.trouble.clone(),
+            SourceState::Falseticker => Some("its interval does not meet UTC".to_owned()),
+            SourceState::Excluded if tracked.left_out => Some("it smears leap seconds".to_owned()),
+            SourceState::Stale => Some("its last sample is too old, or was discarded".to_owned()),
+            SourceState::Excluded | SourceState::Unreachable => {
+                Some(tracked.trouble.clone().unwrap_or_else(|| "never heard".to_owned()))
+            }
+        }
+    }
+
+    /// Where most laboratories agree at `now`: an estimate to be looked at, nothing else.
+    #[must_use]
+    pub fn agreement(&self, now: RawInstant) -> Option<Agreement> {
+        let votes: Vec<Vote> = self.votes(now).into_iter().map(|(_, vote)| vote).collect();
+        largest_agreement(&votes)
     }
 
     /// The sample of a source, unless it is too old at `now`.
@@ -332,6 +421,7 @@ impl Sources {
         let tracked = &self.tracked[source];
         let Some(sample) = tracked.usable(now, self.rules.age_max) else {
             return match tracked.heard {
+                _ if tracked.left_out => SourceState::Excluded,
                 Heard::Sample => SourceState::Stale,
                 Heard::Refusal => SourceState::Excluded,
                 Heard::Silence | Heard::Never => SourceState::Unreachable,

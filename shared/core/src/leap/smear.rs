@@ -29,12 +29,18 @@ pub struct Residual {
 /// A source that drifts as one that smears does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Smear {
-    /// The leap second that it seems to spread: one that is inserted slows it down.
-    pub sign: LeapSign,
     /// Its drift against the fused UTC in parts per billion; negative when it falls behind.
     pub drift_ppb: i64,
     /// How long it has been watched drifting.
     pub over: Bound,
+}
+
+impl Smear {
+    /// The leap second that it seems to spread: one that is inserted slows it down.
+    #[must_use]
+    pub const fn sign(&self) -> LeapSign {
+        if self.drift_ppb < 0 { LeapSign::Insert } else { LeapSign::Delete }
+    }
 }
 
 /// The drift that counts, in parts per billion: half of what spreading a second over two days
@@ -79,12 +85,7 @@ pub fn detect(history: &[Residual], end: MonthEnd) -> Option<Smear> {
     let (rise, stray) = (line.rise_ns(over), line.stray_ns(&points, oldest.at));
     let drift_ppb = i64::try_from(rise * 1_000_000_000 / i128::from(over.as_nanos())).ok()?;
     let straight = stray.saturating_mul(4) <= rise.abs();
-    let sign = if drift_ppb < 0 { LeapSign::Insert } else { LeapSign::Delete };
-    (straight && drift_ppb.unsigned_abs() >= DRIFT_PPB_MIN).then_some(Smear {
-        sign,
-        drift_ppb,
-        over,
-    })
+    (straight && drift_ppb.unsigned_abs() >= DRIFT_PPB_MIN).then_some(Smear { drift_ppb, over })
 }
 
 /// A line of residuals in nanoseconds over time in milliseconds: `(top * t + base) / bottom`.
@@ -165,11 +166,11 @@ mod tests {
     fn a_smear_from_noon_to_noon_is_found_on_both_sides() {
         for (from_h, to_h) in [(-12, -11), (-10, -1), (-12, 0), (0, 1), (3, 12)] {
             let found = detect(&history(from_h, to_h, MS, noon_to_noon), end()).expect("a smear");
-            assert_eq!(found.sign, LeapSign::Insert);
+            assert_eq!(found.sign(), LeapSign::Insert);
             assert!((-11_900..-11_300).contains(&found.drift_ppb), "{found:?}");
         }
         let deletes = detect(&history(-8, -6, MS, |ms| -noon_to_noon(ms)), end());
-        assert_eq!(deletes.map(|found| found.sign), Some(LeapSign::Delete));
+        assert_eq!(deletes.map(|found| found.sign()), Some(LeapSign::Delete));
     }
 
     #[test]
@@ -232,7 +233,7 @@ mod tests {
             let signed = if behind { -ppb } else { ppb };
             let found = detect(&history(-6, -5, noise, |ms| ms / 1_000 * signed), end());
             let sign = if behind { LeapSign::Insert } else { LeapSign::Delete };
-            prop_assert_eq!(found.map(|found| found.sign), Some(sign));
+            prop_assert_eq!(found.map(|found| found.sign()), Some(sign));
         }
     }
 }

@@ -2,8 +2,10 @@
 //! public types.
 
 mod convert;
+mod doubt;
 mod leap;
 
+use doubt::SourceDoubt;
 use leap::LeapChange;
 use rasn::prelude::*;
 
@@ -63,6 +65,8 @@ enum Event {
     PeerEpoch(PeerEpoch),
     #[rasn(tag(17))]
     LeapChange(LeapChange),
+    #[rasn(tag(20))]
+    SourceDoubt(SourceDoubt),
 }
 
 /// `Started ::= SEQUENCE { role, version, build, incarnation [0] OPTIONAL, configDigest }`

@@ -5,6 +5,7 @@ use crate::fusion::{Faults, NoUtc};
 use crate::id::{Incarnation, LeaseSeq, Serial, TsuId};
 use crate::interval::Interval;
 use crate::leap::passage::LeapChange;
+use crate::leap::smear::Smear;
 use crate::lease::{EndingCause, SignedLease};
 use crate::sample::Sample;
 use crate::time::{GenTime, RawInstant};
@@ -53,6 +54,8 @@ pub enum Event {
     PeerEpoch(PeerEpoch),
     /// The monitor passed a boundary at which a leap second was possible.
     LeapChange(LeapChange),
+    /// Something speaks against a source.
+    SourceDoubt(SourceDoubt),
 }
 
 /// Which of the two boxes.
@@ -232,6 +235,30 @@ pub struct PeerEpoch {
     pub origin: KeyName,
     /// Why, in an operator's words.
     pub reason: String,
+}
+
+/// Something speaks against a source, besides what a round shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceDoubt {
+    /// Its name in the configuration.
+    pub source: String,
+    /// What.
+    pub doubt: Doubt,
+}
+
+/// What speaks against a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Two implementations of NTP that asked it at the same time cannot both be right. The
+    /// intervals are its clock less the monitor's system clock.
+    Disagreement {
+        /// By the client that samples come from.
+        ours: Interval,
+        /// By the other one.
+        theirs: Interval,
+    },
+    /// It drifts as one that spreads a leap second over a day.
+    Smear(Smear),
 }
 
 macro_rules! codes {

@@ -11,8 +11,8 @@ use crate::sample::Sample;
 use crate::wire::WireError;
 
 pub use event::{
-    Assessment, BoxRole, Ended, Event, Intent, IssuedToken, NewEpoch, PeerBroken, PeerEpoch,
-    Probed, Round, SourceReading, SourceState, Started, TornTail,
+    Assessment, BoxRole, Doubt, Ended, Event, Intent, IssuedToken, NewEpoch, PeerBroken, PeerEpoch,
+    Probed, Round, SourceDoubt, SourceReading, SourceState, Started, TornTail,
 };
 pub use imprint::{HashFunction, Imprint};
 

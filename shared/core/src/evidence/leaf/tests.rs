@@ -13,8 +13,9 @@ use crate::leap::LeapSign;
 use crate::leap::month_end::MonthEnd;
 use crate::leap::passage::{LeapChange, Observed, Reading};
 use crate::leap::plan::Outlook;
+use crate::leap::smear::Smear;
 use crate::lease::{EndingCause, SignedLease};
-use crate::time::{GenTime, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
+use crate::time::{Bound, GenTime, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
 
 mod examples;
 
@@ -158,6 +159,17 @@ fn leap_changes() -> impl Strategy<Value = Event> {
     )
 }
 
+fn doubts() -> impl Strategy<Value = Event> {
+    let doubt = prop_oneof![
+        (intervals(), intervals()).prop_map(|(ours, theirs)| Doubt::Disagreement { ours, theirs }),
+        any::<(i64, u64)>().prop_map(|(drift_ppb, over)| {
+            Doubt::Smear(Smear { drift_ppb, over: Bound::from_nanos(over) })
+        }),
+    ];
+    (any::<String>(), doubt)
+        .prop_map(|(source, doubt)| Event::SourceDoubt(SourceDoubt { source, doubt }))
+}
+
 fn the_rest() -> impl Strategy<Value = Event> {
     let token = (serials(), any_hash())
         .prop_map(|(serial, token_digest)| IssuedToken { serial, token_digest });
@@ -191,7 +203,7 @@ fn the_rest() -> impl Strategy<Value = Event> {
 fn leaves() -> impl Strategy<Value = Leaf> {
     let events = prop_oneof![
         1 => started(), 1 => ended(), 2 => rounds(), 2 => verdicts(), 1 => intents(),
-        1 => leap_changes(), 6 => the_rest(),
+        1 => leap_changes(), 1 => doubts(), 6 => the_rest(),
     ];
     (samples(), events).prop_map(|(made, event)| Leaf { made, event })
 }

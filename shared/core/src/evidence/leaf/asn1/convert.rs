@@ -46,6 +46,7 @@ impl From<&event::Event> for Event {
                 reason: epoch.reason.clone(),
             }),
             event::Event::LeapChange(change) => Self::LeapChange(change.into()),
+            event::Event::SourceDoubt(it) => Self::SourceDoubt(it.into()),
         }
     }
 }
@@ -96,6 +97,7 @@ impl TryFrom<Event> for event::Event {
                 reason: epoch.reason,
             }),
             Event::LeapChange(change) => Self::LeapChange(change.try_into()?),
+            Event::SourceDoubt(it) => Self::SourceDoubt(it.try_into()?),
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::evidence::TreeHead;
 use crate::evidence::note::LogKey;
 use crate::id::{BatchSeq, ChannelBinding};
 use crate::lease::LeaseTerms;
-use crate::time::{Bound, GenTimeDigits};
+use crate::time::GenTimeDigits;
 use crate::wire;
 
 fn sample(raw_ns: i64) -> Sample {
@@ -200,6 +200,16 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
             }),
         ),
         ("leapChange", Event::LeapChange(leap_change())),
+        (
+            "sourceDoubt",
+            Event::SourceDoubt(SourceDoubt {
+                source: "ptb-1".to_owned(),
+                doubt: Doubt::Disagreement {
+                    ours: interval(-1_000_000, 3_000_000),
+                    theirs: interval(5_000_000, 9_000_000),
+                },
+            }),
+        ),
     ];
     events.map(|(kind, event)| (kind, Leaf { made: sample(79_000_000), event })).into()
 }
