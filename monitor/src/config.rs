@@ -7,6 +7,7 @@ mod wards;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use chronolease_net::clock_reader::ClockReaderConfig;
 use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::recorder::EvidenceConfig;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub link: Link,
     /// The evidence log. Its key signs leases too.
     pub evidence: EvidenceConfig,
+    /// The clock reader of this box.
+    pub clock_reader: ClockReaderConfig,
     /// Where persons are served over TLS, with the link's certificate.
     pub admin: SocketAddr,
     /// Where `/metrics`, `/livez` and `/readyz` are served.
@@ -77,6 +80,7 @@ impl Config {
         let allow_virtual_monitor = monitor.bool_or("allow_virtual_monitor", false);
         let link = Link::read(&root.section("link"));
         let evidence = EvidenceConfig::read(&root.section("evidence"));
+        let clock_reader = ClockReaderConfig::read(&root.section("clock_reader"));
         let admin = root.section("admin").socket_addr("listen");
         let metrics = root.section("metrics").socket_addr("listen");
         let log_level = root.section("log").string_or("level", "info");
@@ -90,6 +94,7 @@ impl Config {
             allow_virtual_monitor: allow_virtual_monitor?,
             link: link?,
             evidence: evidence?,
+            clock_reader: clock_reader?,
             admin: admin?,
             metrics: metrics?,
             log_level: log_level?,

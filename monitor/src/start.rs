@@ -12,6 +12,7 @@ use chronolease_core::id::TsuId;
 use chronolease_core::time::{Bound, Ppb};
 use chronolease_core::wire;
 use chronolease_net::build;
+use chronolease_net::clock_reader::{ClockReader, WatchedClocks};
 use chronolease_net::daemon::DaemonError;
 use chronolease_net::evidence::{Disk, OpenError, Refused};
 use chronolease_net::exchange::{Offering, PeerLog, Vouching};
@@ -189,8 +190,10 @@ impl Monitor {
         tokio::spawn(persons.run(ports.admin, ended.clone()));
         tokio::spawn(ports.observer.run(registry, health.clone(), ended.clone()));
         let leap = self.config.leap;
+        let reader =
+            ClockReader::start(self.config.clock_reader.clone(), self.clocks, ended.clone());
         let engine = Engine {
-            clocks: self.clocks,
+            clocks: WatchedClocks { clocks: self.clocks, bracket: Continuity::SLACK, reader },
             sources,
             leap: LeapWatch::new(leap.rules),
             leap_list: ListFile::new(leap.file, leap.pin),
@@ -334,8 +337,7 @@ impl Monitor {
             "starting"
         );
         warn!(
-            "this build has no NTS, no PPS and no clock reader yet; of its own continuity it sees \
-               suspension alone"
+            "this build has no NTS and no PPS yet; of its own continuity it sees suspension alone"
         );
         warn!("all sources are plain NTP: one attacker on the path may own every one of them");
         if self.config.leap.file.is_none() {

@@ -10,6 +10,7 @@ use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::note::KeyName;
 use chronolease_core::id::{SpkiPin, TsuId};
 use chronolease_core::judge::Limits;
+use chronolease_net::clock_reader::ClockReaderConfig;
 use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::profile;
 use chronolease_net::recorder::{self, EvidenceConfig};
@@ -43,6 +44,8 @@ pub struct Config {
     pub signer: Signer,
     /// The link to the monitor.
     pub link: Link,
+    /// The clock reader of this box.
+    pub clock_reader: ClockReaderConfig,
     /// The evidence log.
     pub evidence: EvidenceConfig,
     /// SHA-256 over the whole configuration, as `config show` prints it.
@@ -152,6 +155,7 @@ impl Config {
         }
         let signer = Signer::read(&root.section("signer"), qualified);
         let link = Link::read(&root.section("link"));
+        let clock_reader = ClockReaderConfig::read(&root.section("clock_reader"));
         let evidence = EvidenceConfig::read(&root.section("evidence"));
         let metrics = root.section("metrics").socket_addr("listen");
         let log_level = root.section("log").string_or("level", "info");
@@ -166,6 +170,7 @@ impl Config {
             budget: budget?,
             signer: signer?,
             link: link?,
+            clock_reader: clock_reader?,
             evidence: evidence?,
             digest: Hash::of_nothing(),
             metrics: metrics?,

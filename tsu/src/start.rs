@@ -8,6 +8,7 @@ use chronolease_core::evidence::leaf::{self, BoxRole, Started};
 use chronolease_core::id::Incarnation;
 use chronolease_core::time::{Bound, GenTime};
 use chronolease_net::build;
+use chronolease_net::clock_reader::{ClockReader, WatchedClocks};
 use chronolease_net::daemon::DaemonError;
 use chronolease_net::evidence::{Disk, OpenError, Refused};
 use chronolease_net::exchange::{self, Offering, PeerLog, PeerTrouble, Vouching};
@@ -157,11 +158,20 @@ impl Tsu {
         let high_water = self.high_water(&evidence)?;
         let link = self.link(&me, &evidence, &metrics)?;
         let builder = Arc::new(self.builder);
+        // Clients are answered first, then the pipeline and the link end.
+        let drained = CancellationToken::new();
         let driver = Driver {
             issuer: Issuer::new(me, Arc::clone(&builder), lanes).resuming(high_water),
             recorder: evidence.recorder(),
-            clocks: self.clocks,
-            bracket: self.config.budget.bracket,
+            clocks: WatchedClocks {
+                clocks: self.clocks,
+                bracket: self.config.budget.bracket,
+                reader: ClockReader::start(
+                    self.config.clock_reader.clone(),
+                    self.clocks,
+                    drained.clone(),
+                ),
+            },
             signers: SignerPool::start(threads, &builder, &self.signer, &finished)
                 .map_err(DaemonError::failed)?,
             link: events_in,
@@ -172,8 +182,6 @@ impl Tsu {
             health: health.clone(),
         };
 
-        // Clients are answered first, then the pipeline and the link end.
-        let drained = CancellationToken::new();
         tokio::spawn(link.run(events, outgoing, drained.clone()));
         tokio::spawn(observer.run(metrics.registry(), health, drained.clone()));
         let mut pipeline = tokio::spawn(driver.run(drained.clone()));
@@ -287,7 +295,6 @@ impl Tsu {
             self_check = ?self.config.token.self_check, qualified = self.config.token.qualified,
             accuracy = %self.config.budget.accuracy,
             http = %self.config.http.listen, "starting without a lease");
-        warn!("this build does not listen to the clock reader (timerfd, adjtimex) yet");
         if self.config.mode == Mode::Leased {
             warn!("tokens rest on the lease and the guard alone (tsu.mode = \"leased\")");
         }

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chronolease_core::clock_reader::ClockWatch;
 use chronolease_core::time::Bound;
+use chronolease_net::clock_reader::{ClockReader, WatchedClocks};
 use chronolease_net::evidence::{self, Owner, Settings};
 use chronolease_net::observe::Health;
 use chronolease_net::recorder::Recorder;
@@ -14,7 +16,7 @@ use chronolease_tsu::io::issuing::{self, Driver, Incoming};
 use chronolease_tsu::io::link;
 use chronolease_tsu::io::metrics::TsuMetrics;
 use chronolease_tsu::io::signer::SignerPool;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::disk::{BenchDisk, Syncs};
@@ -59,11 +61,13 @@ impl Pipeline {
         let (events, events_in) = mpsc::channel(16);
         let (to_monitor, from_tsu) = link::outgoing();
         let (finished, finished_in) = mpsc::channel(shape.lanes * BATCH_MAX);
+        // The reader's word is looked at with every event, as in service; nothing happens here.
+        let (_, heard) = watch::channel(ClockWatch::undisturbed(clocks.boot_id()));
+        let reader = ClockReader::over(heard);
         let (slots, lanes) = (shape.slots, shape.lanes);
         let driver = Driver {
             issuer: Issuer::new(me.clone(), Arc::clone(&keys.builder), lanes),
-            clocks,
-            bracket,
+            clocks: WatchedClocks { clocks, bracket, reader },
             signers: SignerPool::start(slots, &keys.builder, &keys.signer, &finished)?,
             recorder: Recorder::over(owner.log().clone()),
             link: events_in,

@@ -6,6 +6,7 @@ mod finding;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
+use chronolease_core::clock_reader::Since;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{Event, Intent, IssuedToken, Leaf};
 use chronolease_core::id::{Incarnation, LeaseSeq, Serial, TsuId};
@@ -164,12 +165,12 @@ impl<'a> Audit<'a> {
     }
 
     /// Whether a token may be built from the sample under the lease. Whether genTime goes back is
-    /// another check.
+    /// another check; what the clock reader said at that instant is on no record.
     fn judge_again(&self, intent: &Intent) -> Result<(), Refusal> {
         let terms = self.leases.get(&intent.lease).ok_or(Refusal::NoLease)?;
         // Without a run there is a finding already; the rest of the judgement is worth having.
         let incarnation = self.run.incarnation.unwrap_or(terms.incarnation);
-        judge(&intent.sample, incarnation, terms, &self.limits, None).map(drop)
+        judge(&intent.sample, Since::Alive, incarnation, terms, &self.limits, None).map(drop)
     }
 
     fn issued(&mut self, index: LeafIndex, token: &IssuedToken) -> Result<(), Fault> {

@@ -17,3 +17,6 @@ pub mod leap;
 pub mod ntp;
 pub mod nts;
 pub mod sources;
+
+#[cfg(test)]
+pub(crate) mod testing;

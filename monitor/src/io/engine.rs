@@ -15,12 +15,13 @@ use chronolease_core::evidence::leaf::{self, Assessment};
 use chronolease_core::id::Nonce;
 use chronolease_core::lease::{LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
+use chronolease_core::stamped::Stamped;
 use chronolease_core::time::{Bound, RawInstant, Span};
 use chronolease_core::wire::{Confirm, LogOffer, ProbeAnswer, ToTsu};
+use chronolease_net::clock_reader::WatchedClocks;
 use chronolease_net::keys::EvidenceSigner;
 use chronolease_net::observe::Health;
 use chronolease_net::random;
-use chronolease_sys::Clocks;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -102,8 +103,8 @@ pub enum Input {
 
 /// Everything that the engine needs.
 pub struct Engine {
-    /// The clocks of this box.
-    pub clocks: Clocks,
+    /// The clocks of this box, and its clock reader's word on them.
+    pub clocks: WatchedClocks,
     /// What the sources say.
     pub sources: Sources,
     /// The ends of months.
@@ -136,13 +137,13 @@ impl Engine {
     /// Runs until `stop`, then revokes every lease: nobody would watch the clocks any more.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut utc_was_known = None;
-        let mut last_tick = self.clocks.raw();
+        let mut last_tick = self.clocks.clocks.raw();
         loop {
             let patience = self.patience();
             let input = tokio::select! {
                 biased;
                 () = stop.cancelled() => {
-                    let now = self.clocks.sample();
+                    let now = self.clocks.clocks.sample();
                     self.everybody(&now, &Event::Stop);
                     self.records.finish(&now);
                     return;
@@ -151,7 +152,8 @@ impl Engine {
                 () = tokio::time::sleep(patience) => None,
             };
             let evidence_lost = self.records.settle();
-            let now = self.clocks.sample_within(Continuity::SLACK);
+            let (reading, input) = Stamped::receive(input, &self.clocks).into_parts();
+            let now = reading.sample;
             self.health.progress(now.raw_after);
             if evidence_lost {
                 self.everybody(&now, &Event::EvidenceLost);
@@ -183,6 +185,7 @@ impl Engine {
                 }
             }
             self.record(&now, &view);
+            self.metrics.reader(&reading.reader.word());
             self.show(&now, &view);
         }
     }
@@ -404,7 +407,7 @@ impl Engine {
     }
 
     fn patience(&self) -> Duration {
-        let now = self.clocks.raw();
+        let now = self.clocks.clocks.raw();
         let until = |slot: &Slot| slot.ward.due(now) - now;
         let next = self.slots.iter().map(until).min().unwrap_or(Span::MAX).max(Span::ZERO);
         Duration::from_nanos(next.magnitude().min(TICK_MAX).as_nanos())

@@ -1,8 +1,10 @@
 //! What Prometheus reads of the monitor.
 
 mod leap;
+mod reader;
 mod sources;
 
+use chronolease_core::clock_reader::ReaderWord;
 use chronolease_core::confirmation::NotConfirmed;
 use chronolease_core::evidence::TreeSize;
 use chronolease_core::id::TsuId;
@@ -12,6 +14,7 @@ use chronolease_net::observe::{Metrics, MetricsError, State, StateSet};
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use leap::LeapMetrics;
+use reader::ReaderMetrics;
 use sources::SourceMetrics;
 
 use super::records::Records;
@@ -56,6 +59,8 @@ pub struct MonitorMetrics {
     confirmations: IntCounterVec,
     leap: LeapMetrics,
     sources: SourceMetrics,
+    reader: ReaderMetrics,
+    tsu_reader: ReaderMetrics,
 }
 
 impl MonitorMetrics {
@@ -140,6 +145,8 @@ impl MonitorMetrics {
             )?,
             leap: LeapMetrics::new(&metrics)?,
             sources: SourceMetrics::new(&metrics)?,
+            reader: ReaderMetrics::new(&metrics, "", &[])?,
+            tsu_reader: ReaderMetrics::new(&metrics, "tsu_", &["tsu"])?,
             confirmations,
             lease_endings,
             leases_granted,
@@ -193,6 +200,12 @@ impl MonitorMetrics {
         self.tsu_connected.with_label_values(&labels).set(ward.is_connected().into());
         let bound = ward.verdict().and_then(|verdict| verdict.clock_bound());
         show(&self.clock_bound, &labels, bound.map(bound_seconds));
+        self.tsu_reader.show(&labels, ward.reader());
+    }
+
+    /// Shows what the clock reader of the monitor's own box says.
+    pub fn reader(&self, word: &ReaderWord) {
+        self.reader.show(&[], Some(word));
     }
 
     /// Shows a source: its state, and offset and uncertainty while it has a usable sample.

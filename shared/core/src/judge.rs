@@ -5,6 +5,7 @@
 //! already read, and a token is built from that very sample.
 
 use crate::broken::{Condition, kept};
+use crate::clock_reader::{Lost, Since};
 use crate::id::{BootId, Incarnation, LeaseSeq};
 use crate::leap::blackout::Blackout;
 use crate::lease::{EndingCause, LeaseTerms};
@@ -77,6 +78,18 @@ pub enum Refusal {
         /// G.
         limit: Bound,
     },
+    /// The kernel said that somebody set the clock since the lease's sample.
+    #[error("the clock was set, by {by} against the oscillator")]
+    ClockSet {
+        /// How far `real - raw` moved over the newest notice.
+        by: Span,
+    },
+    /// The hypervisor disrupted the box since the lease's sample.
+    #[error("the hypervisor disrupted the box")]
+    Disrupted,
+    /// Nobody can tell whether the clock was set since the lease's sample.
+    #[error("the clock was not watched without a gap: {0}")]
+    Unwatched(Lost),
     /// The blackout that the lease names has begun, or may have: the lease ends where it begins.
     #[error("the clock shows {reading:?} within {bound}, and the blackout begins at {from:?}")]
     Blackout {
@@ -111,6 +124,9 @@ impl Refusal {
         match self {
             Self::ClockMoved { .. } | Self::RawRegressed => Some(EndingCause::Step),
             Self::Suspended { .. } => Some(EndingCause::Suspend),
+            Self::ClockSet { .. } => Some(EndingCause::StepNotice),
+            Self::Disrupted => Some(EndingCause::Disrupted),
+            Self::Unwatched(_) => Some(EndingCause::ReaderLost),
             Self::Blackout { .. } => Some(EndingCause::LeapSecond),
             Self::NoLease
             | Self::OtherBoot { .. }
@@ -151,12 +167,14 @@ impl JudgedSample {
     }
 }
 
-/// Judges one sample (design 5.4).
+/// Judges one sample (design 5.4). `since` is what the clock reader says of the time from the
+/// lease's sample to this one.
 ///
 /// # Errors
 /// The first [`Refusal`] that applies.
 pub fn judge(
     sample: &Sample,
+    since: Since,
     incarnation: Incarnation,
     lease: &LeaseTerms,
     limits: &Limits,
@@ -179,6 +197,7 @@ pub fn judge(
     let ran = sample.raw_after - anchor.raw_before;
     judge_blackout(anchor.real + ran, lease, limits)?;
     judge_continuity(sample, anchor, limits)?;
+    judge_watch(since)?;
     judge_blackout(sample.real, lease, limits)?;
 
     let gen_time = GenTime::at(sample.real, limits.digits);
@@ -227,6 +246,33 @@ fn judge_continuity(sample: &Sample, anchor: &Sample, limits: &Limits) -> Result
     if kept(Condition::Guard) && moved.magnitude() > limits.guard {
         return Err(Refusal::ClockMoved { by: moved, limit: limits.guard });
     }
+    Ok(())
+}
+
+/// Whether the clock was watched without a gap and nobody touched it. A step within the guard shows
+/// here alone.
+///
+/// # Errors
+/// The [`Refusal`] that says what happened.
+#[cfg(not(feature = "negative-control"))]
+pub fn judge_watch(since: Since) -> Result<(), Refusal> {
+    match since {
+        Since::Alive => Ok(()),
+        Since::Stepped(notice) => {
+            let by = notice.after.real_minus_raw() - notice.before.real_minus_raw();
+            Err(Refusal::ClockSet { by })
+        }
+        Since::Disrupted => Err(Refusal::Disrupted),
+        Since::Lost(why) => Err(Refusal::Unwatched(why)),
+    }
+}
+
+/// The negative control of the tests: nobody minds what happened to the clock.
+///
+/// # Errors
+/// None.
+#[cfg(feature = "negative-control")]
+pub fn judge_watch(_: Since) -> Result<(), Refusal> {
     Ok(())
 }
 

@@ -172,6 +172,12 @@ ending_causes! {
     Fork = 15, "fork", latches: true;
     /// The blackout around a possible leap second began.
     LeapSecond = 17, "leap-second", latches: false;
+    /// The kernel said that somebody set the TSU's clock.
+    StepNotice = 18, "step-notice", latches: true;
+    /// A hypervisor disrupted the TSU's box: it was migrated, or restored from a snapshot.
+    Disrupted = 19, "disrupted", latches: true;
+    /// The TSU's clock reader is lost: nobody can tell whether its clock is set.
+    ReaderLost = 20, "reader-lost", latches: false;
 }
 
 impl fmt::Display for EndingCause {

@@ -8,6 +8,7 @@
 //! | [`time`] | spans, bounds, rates, instants and timestamps that do not mix |
 //! | [`interval`] | closed intervals of spans: every statement about UTC is one |
 //! | [`sample`] | one bracketed reading of a box's clocks |
+//! | [`stamped`] | an event with the reading that was taken after it was in |
 //! | [`lease`] | the signed verdict that permits issuing |
 //! | [`confirmation`] | the monitor's signed word on a batch, which permits its release |
 //! | [`judge`] | may a token be built from this sample under this lease? |
@@ -39,6 +40,7 @@ pub mod judge;
 pub mod leap;
 pub mod lease;
 pub mod sample;
+pub mod stamped;
 pub mod time;
 pub mod token;
 pub mod wire;

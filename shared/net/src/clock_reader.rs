@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chronolease_core::clock_reader::{
-    self as report, ClockReport, ClockWatch, Lost, Mark, ReaderState, Since,
+    self as report, ClockReport, ClockWatch, Lost, Mark, ReaderState, ReaderView, Since,
 };
+use chronolease_core::stamped::{ReadClocks, Reading};
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_sys::Clocks;
 use tokio::net::UnixStream;
@@ -66,6 +67,18 @@ impl ClockReader {
         Self { watch }
     }
 
+    /// A handle on a watch that somebody else feeds, as benches and tests do.
+    #[must_use]
+    pub const fn over(watch: watch::Receiver<ClockWatch>) -> Self {
+        Self { watch }
+    }
+
+    /// All that it can say at `now`.
+    #[must_use]
+    pub fn view(&self, now: RawInstant) -> ReaderView {
+        self.watch.borrow().view(now)
+    }
+
     /// Whether the reader watches at `now`.
     #[must_use]
     pub fn state(&self, now: RawInstant) -> ReaderState {
@@ -91,6 +104,25 @@ impl ClockReader {
         if self.watch.changed().await.is_err() {
             std::future::pending().await
         }
+    }
+}
+
+/// The clocks of a box together with what its clock reader says of them: what the cores' events
+/// are stamped with.
+#[derive(Clone, Debug)]
+pub struct WatchedClocks {
+    /// The clocks.
+    pub clocks: Clocks,
+    /// The bracket that a sample should keep.
+    pub bracket: Bound,
+    /// The reader.
+    pub reader: ClockReader,
+}
+
+impl ReadClocks for WatchedClocks {
+    fn read(&self) -> Reading {
+        let sample = self.clocks.sample_within(self.bracket);
+        Reading { sample, reader: self.reader.view(sample.raw_after) }
     }
 }
 

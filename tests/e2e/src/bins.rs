@@ -12,6 +12,8 @@ pub enum Program {
     Tsu,
     /// The monitor.
     Monitor,
+    /// The clock reader.
+    Clock,
     /// The lab.
     Lab,
     /// The operators' and auditors' tool.
@@ -20,7 +22,7 @@ pub enum Program {
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 4] = [Self::Tsu, Self::Monitor, Self::Lab, Self::Cli];
+    pub const ALL: [Self; 5] = [Self::Tsu, Self::Monitor, Self::Clock, Self::Lab, Self::Cli];
 
     /// The name of its binary.
     #[must_use]
@@ -28,13 +30,14 @@ impl Program {
         match self {
             Self::Tsu => "chronolease-tsu",
             Self::Monitor => "chronolease-monitor",
+            Self::Clock => "chronolease-clock",
             Self::Lab => "chronolease-lab",
             Self::Cli => "chronolease",
         }
     }
 }
 
-/// Which build of the two boxes runs. Lab and tool are always the shipped ones.
+/// Which build of the two boxes runs. Clock reader, lab and tool are always the shipped ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Programs {
     /// As shipped.
@@ -52,7 +55,9 @@ impl Programs {
             (Self::NegativeControl, Program::Tsu | Program::Monitor) => {
                 "CHRONOLEASE_NEGATIVE_CONTROL_BIN_DIR"
             }
-            (Self::Release, _) | (_, Program::Lab | Program::Cli) => "CHRONOLEASE_BIN_DIR",
+            (Self::Release, _) | (_, Program::Clock | Program::Lab | Program::Cli) => {
+                "CHRONOLEASE_BIN_DIR"
+            }
         };
         let folder = std::env::var_os(variable)
             .map(PathBuf::from)

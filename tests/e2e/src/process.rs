@@ -58,6 +58,12 @@ impl Process {
         self.child = Some(child.unwrap_or_else(|e| panic!("{}: {e}", self.program.display())));
     }
 
+    /// Whether it was started and nobody here has seen its end.
+    #[must_use]
+    pub const fn is_started(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Its process id. It must run.
     #[must_use]
     pub fn pid(&self) -> u32 {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -57,6 +58,10 @@ pub struct Rig {
     pub monitor: Process,
     /// Box A.
     pub tsu: Process,
+    /// The clock reader of box B.
+    pub monitor_clock: Process,
+    /// The clock reader of box A.
+    pub tsu_clock: Process,
     layout: Layout,
     claim: PortClaim,
     // The last one to be dropped, when all children have ended.
@@ -106,10 +111,13 @@ impl Rig {
         };
         let mut tsu = process(Program::Tsu, &[], layout.tsu_toml(), "tsu.log");
         tsu.set_env(&options.tsu_env);
+        let clock = |config, log| process(Program::Clock, &[], config, log);
         Self {
             sources: process(Program::Lab, &["sources"], layout.lab_toml(), "sources.log"),
             monitor: process(Program::Monitor, &[], layout.monitor_toml(), "monitor.log"),
             tsu,
+            monitor_clock: clock(layout.monitor_clock_toml(), "monitor-clock.log"),
+            tsu_clock: clock(layout.tsu_clock_toml(), "tsu-clock.log"),
             layout,
             claim,
             _directory: directory,
@@ -122,16 +130,25 @@ impl Rig {
         self.sources.start_until(|| answers_200(control, "/sources"));
     }
 
-    /// Starts the monitor and waits until its health can be asked for.
+    /// Starts the monitor, with its clock reader when that does not run, and waits until its health
+    /// can be asked for.
     pub fn start_monitor(&mut self) {
+        start_clock(&mut self.monitor_clock, &self.layout.monitor_clock_socket());
         let metrics = self.ports().monitor_metrics();
         self.monitor.start_until(|| answers_200(metrics, "/livez"));
     }
 
-    /// Starts the TSU and waits until its health can be asked for.
+    /// Starts the TSU, with its clock reader when that does not run, and waits until its health
+    /// can be asked for.
     pub fn start_tsu(&mut self) {
+        self.start_tsu_clock();
         let metrics = self.ports().tsu_metrics();
         self.tsu.start_until(|| answers_200(metrics, "/livez"));
+    }
+
+    /// Starts the clock reader of box A when it does not run.
+    pub fn start_tsu_clock(&mut self) {
+        start_clock(&mut self.tsu_clock, &self.layout.tsu_clock_socket());
     }
 
     /// The files.
@@ -243,6 +260,15 @@ pub fn lay_over(layout: &Layout, daemon: &str, text: &str) {
     let folder = layout.file(&format!("{daemon}.d"));
     fs::create_dir_all(&folder).expect("the directory is ours");
     fs::write(folder.join("overlay.toml"), text).expect("the directory is ours");
+}
+
+fn start_clock(clock: &mut Process, socket: &Path) {
+    if !clock.is_started() {
+        clock.start_until(|| match UnixStream::connect(socket) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("{}: {error}", socket.display())),
+        });
+    }
 }
 
 fn answers_200(address: SocketAddr, path: &str) -> Result<(), String> {

@@ -91,6 +91,15 @@ fn unsafe_code_lives_in_one_crate() {
     assert_eq!(lines_with("unsafe fn", SYS), Vec::<String>::new());
 }
 
+/// A box at which nothing ever happens is for tests and benches.
+#[test]
+fn no_program_that_ships_makes_up_its_clock_reader() {
+    for line in lines_with("ClockWatch::undisturbed(", "benches") {
+        let (file, _) = line.split_once(':').expect("it begins with the file");
+        assert!(file.contains("test"), "{line}");
+    }
+}
+
 #[test]
 fn cores_know_no_runtime_and_no_clocks() {
     let root = root();

@@ -10,7 +10,7 @@ use chronolease_e2e::{Program, Programs, eventually, tsp};
 struct Demo {
     process: Process,
     claim: PortClaim,
-    /// The monitor and the TSU.
+    /// The monitor, the TSU and their clock readers.
     children: Vec<u32>,
     directory: Directory,
 }
@@ -35,7 +35,7 @@ impl Demo {
             self.ready_lines().first().cloned().ok_or(self.process.tail())
         });
         self.children = pids(&self.process.log());
-        assert_eq!(self.children.len(), 2, "{}", self.process.tail());
+        assert_eq!(self.children.len(), 4, "{}", self.process.tail());
         assert!(self.children.iter().copied().all(runs));
     }
 

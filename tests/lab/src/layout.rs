@@ -126,6 +126,36 @@ impl Layout {
         self.file("monitor.toml")
     }
 
+    /// The configuration of box A's clock reader.
+    #[must_use]
+    pub fn tsu_clock_toml(&self) -> PathBuf {
+        self.file("tsu-clock.toml")
+    }
+
+    /// The configuration of box B's clock reader.
+    #[must_use]
+    pub fn monitor_clock_toml(&self) -> PathBuf {
+        self.file("monitor-clock.toml")
+    }
+
+    /// Where the sockets of the clock readers are.
+    #[must_use]
+    pub fn sockets(&self) -> PathBuf {
+        self.file("run")
+    }
+
+    /// The socket of box A's clock reader.
+    #[must_use]
+    pub fn tsu_clock_socket(&self) -> PathBuf {
+        self.sockets().join("tsu-clock.sock")
+    }
+
+    /// The socket of box B's clock reader.
+    #[must_use]
+    pub fn monitor_clock_socket(&self) -> PathBuf {
+        self.sockets().join("monitor-clock.sock")
+    }
+
     /// The list of leap seconds.
     #[must_use]
     pub fn leap_list(&self) -> PathBuf {

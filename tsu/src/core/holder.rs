@@ -2,10 +2,12 @@
 
 use chronolease_core::broken::{Condition, kept};
 use chronolease_core::budget::{Budget, WitnessBudget};
+use chronolease_core::clock_reader::{Mark, ReaderWord};
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce, TsuId};
 use chronolease_core::judge::{self, JudgedSample, Limits, Refusal};
 use chronolease_core::lease::{EndingCause, LeaseTerms};
 use chronolease_core::sample::Sample;
+use chronolease_core::stamped::Reading;
 use chronolease_core::time::{Bound, GenTime, Ppb};
 use chronolease_core::token::ReleasePermit;
 use chronolease_core::wire::LeaseEnded;
@@ -58,6 +60,8 @@ pub struct Answer {
     pub nonce: Nonce,
     /// The reading.
     pub sample: Sample,
+    /// What the clock reader says of it.
+    pub reader: ReaderWord,
     /// A lease that this TSU ended by itself since its last one.
     pub ended: Option<LeaseEnded>,
 }
@@ -91,9 +95,26 @@ pub enum GrantRefused {
     /// Its sample was taken through a pause, so that the budget's bracket does not cover it.
     #[error("the sample of the lease has a wider bracket than {0}")]
     WideSample(Bound),
+    /// The clock was not watched without a gap since its sample, or somebody set it.
+    #[error("since the sample of the lease: {0}")]
+    Watch(Refusal),
     /// With its bound, rate and duration the accuracy in tokens would not hold.
     #[error("the lease breaks the budget: {0}")]
     Budget(String),
+}
+
+/// A sample that was answered, and the clock reader's mark of that instant.
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    sample: Sample,
+    mark: Mark,
+}
+
+/// A lease, with the mark of the sample that it was granted on.
+#[derive(Debug)]
+struct Held {
+    terms: LeaseTerms,
+    mark: Mark,
 }
 
 /// Holds at most one lease; starts with none.
@@ -101,10 +122,10 @@ pub enum GrantRefused {
 pub struct Holder {
     me: Terms,
     channel: Option<ChannelBinding>,
-    answered: Option<Sample>,
+    answered: Option<Anchor>,
     /// Since the last answer, this TSU vouched for the monitor's newest checkpoint.
     vouched: bool,
-    lease: Option<LeaseTerms>,
+    lease: Option<Held>,
     newest: LeaseSeq,
     /// Leases up to this one were revoked or ended by the guard: nothing of theirs is released.
     withdrawn: LeaseSeq,
@@ -149,15 +170,15 @@ impl Holder {
         self.answered = None;
     }
 
-    /// Answers a probe with `now`, which must have been sampled after the probe was in.
-    pub fn probed(&mut self, now: &Sample, nonce: Nonce) -> Answer {
+    /// Answers a probe with `now`, which was read after the probe was in.
+    pub fn probed(&mut self, now: &Reading, nonce: Nonce) -> Answer {
         // The clock may have been stepped and no token asked for since: better found here than by
         // the monitor a round trip later.
         let _ = self.judge(now);
         self.nonce = nonce;
-        self.answered = Some(*now);
+        self.answered = Some(Anchor { sample: now.sample, mark: now.reader.mark() });
         self.vouched = false;
-        Answer { nonce, sample: *now, ended: self.ended }
+        Answer { nonce, sample: now.sample, reader: now.reader.word(), ended: self.ended }
     }
 
     /// The monitor's newest checkpoint continues what this TSU vouched for before; that it did so
@@ -176,7 +197,7 @@ impl Holder {
     ///
     /// # Errors
     /// [`GrantRefused`]; the lease it held before stays.
-    pub fn granted(&mut self, lease: LeaseTerms) -> Result<LeaseSeq, GrantRefused> {
+    pub fn granted(&mut self, now: &Reading, lease: LeaseTerms) -> Result<LeaseSeq, GrantRefused> {
         let me = &self.me;
         let mine = lease.tsu == me.tsu
             && lease.incarnation == me.incarnation
@@ -198,9 +219,13 @@ impl Holder {
         if !self.vouched {
             return Err(GrantRefused::LogNotVouched);
         }
-        if kept(Condition::GrantSample) && self.answered != Some(lease.sample) {
-            return Err(GrantRefused::OtherSample);
-        }
+        let fits = |anchor: &Anchor| !kept(Condition::GrantSample) || anchor.sample == lease.sample;
+        let mark = match self.answered.filter(fits) {
+            Some(anchor) => anchor.mark,
+            None if kept(Condition::GrantSample) => return Err(GrantRefused::OtherSample),
+            None => now.reader.mark(),
+        };
+        judge::judge_watch(now.reader.since(&mark)).map_err(GrantRefused::Watch)?;
         let limit = me.limits.bracket;
         if lease.sample.bracket().is_none_or(|bracket| bracket > limit) {
             return Err(GrantRefused::WideSample(limit));
@@ -223,7 +248,7 @@ impl Holder {
         let sequence = lease.sequence;
         self.newest = sequence;
         self.ended = None;
-        self.lease = Some(lease);
+        self.lease = Some(Held { terms: lease, mark });
         Ok(sequence)
     }
 
@@ -233,18 +258,19 @@ impl Holder {
             return;
         }
         self.withdrawn = self.withdrawn.max(up_to);
-        self.lease.take_if(|lease| lease.sequence <= up_to);
+        self.lease.take_if(|held| held.terms.sequence <= up_to);
     }
 
-    /// Judges a sample under the lease. A refusal that shows the clock itself to be unsound ends
-    /// the lease.
+    /// Judges a reading under the lease. A refusal that shows the clock itself to be unsound, or
+    /// unwatched, ends the lease.
     ///
     /// # Errors
     /// The judge's [`Refusal`].
-    pub fn judge(&mut self, now: &Sample) -> Result<JudgedSample, Refusal> {
-        let lease = self.lease.as_ref().ok_or(Refusal::NoLease)?;
-        let verdict =
-            judge::judge(now, self.me.incarnation, lease, &self.me.limits, self.high_water);
+    pub fn judge(&mut self, now: &Reading) -> Result<JudgedSample, Refusal> {
+        let Held { terms, mark } = self.lease.as_ref().ok_or(Refusal::NoLease)?;
+        let (since, me) = (now.reader.since(mark), &self.me);
+        let (sample, run) = (&now.sample, me.incarnation);
+        let verdict = judge::judge(sample, since, run, terms, &me.limits, self.high_water);
         match &verdict {
             Ok(_) => {}
             Err(Refusal::Expired { .. }) => self.lease = None,
@@ -282,8 +308,8 @@ impl Holder {
 
     /// The lease that it holds, as far as it was looked at.
     #[must_use]
-    pub const fn lease(&self) -> Option<&LeaseTerms> {
-        self.lease.as_ref()
+    pub fn lease(&self) -> Option<&LeaseTerms> {
+        self.lease.as_ref().map(|held| &held.terms)
     }
 
     /// The newest nonce of the monitor, for serial numbers.
@@ -301,7 +327,7 @@ impl Holder {
     /// Ends the lease for good, and forgets the answered sample, so that a grant that is on its
     /// way for a sample from before the fault is refused.
     fn trip(&mut self, cause: EndingCause) {
-        if let Some(lease) = self.lease.take() {
+        if let Some(Held { terms: lease, .. }) = self.lease.take() {
             self.withdrawn = self.withdrawn.max(lease.sequence);
             self.answered = None;
             self.ended = Some(LeaseEnded { sequence: lease.sequence, cause });

@@ -9,3 +9,6 @@
 pub mod holder;
 pub mod issuing;
 pub mod rfc3161;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use chronolease_core::evidence::leaf;
 use chronolease_core::sample::Sample;
-use chronolease_core::time::Bound;
+use chronolease_core::stamped::Stamped;
 use chronolease_core::token::Releasable;
+use chronolease_net::clock_reader::WatchedClocks;
 use chronolease_net::observe::Health;
 use chronolease_net::random;
 use chronolease_net::recorder::Recorder;
-use chronolease_sys::Clocks;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -56,10 +56,8 @@ pub fn queue() -> (mpsc::Sender<Incoming>, mpsc::Receiver<Incoming>) {
 pub struct Driver {
     /// The pipeline.
     pub issuer: Issuer,
-    /// The clocks of this box.
-    pub clocks: Clocks,
-    /// beta: the bracket that a sample should keep.
-    pub bracket: Bound,
+    /// The clocks of this box, sampled within beta, and the clock reader's word on them.
+    pub clocks: WatchedClocks,
     /// The signing threads.
     pub signers: SignerPool,
     /// The evidence log.
@@ -94,7 +92,7 @@ impl Driver {
         let mut running = Running {
             clients: HashMap::new(),
             next: 0,
-            recording: Recording::new(self.recorder.clone(), self.clocks.raw()),
+            recording: Recording::new(self.recorder.clone(), self.clocks.clocks.raw()),
             trouble: None,
         };
         let mut out = Vec::new();
@@ -102,7 +100,7 @@ impl Driver {
             let patience = self.patience();
             let event = tokio::select! {
                 biased;
-                () = stop.cancelled() => return running.recording.flush(&self.clocks.sample()),
+                () = stop.cancelled() => return self.last_records(running),
                 Some(event) = self.link.recv() => event,
                 Some(token) = self.finished.recv() => Event::Finished(token),
                 Some(event) = running.recording.recorded() => event,
@@ -112,15 +110,19 @@ impl Driver {
                     running.clients.insert(id, incoming.reply);
                     Event::Requested { id, request: incoming.request, randomness: random::bytes() }
                 }
+                // A step or a loss ends the lease at once, not only when somebody asks for a token.
+                () = self.clocks.reader.changed() => Event::Tick,
                 () = tokio::time::sleep(patience) => {
                     self.metrics.tasks(Handle::current().metrics().num_alive_tasks());
                     Event::Tick
                 }
             };
-            let now = self.clocks.sample_within(self.bracket);
+            let stamped = Stamped::receive(event, &self.clocks);
+            let now = stamped.now().sample;
             self.health.progress(now.raw_after);
+            self.metrics.clock_reader(stamped.now().reader.heard());
             running.recording.flush_if_due(&now);
-            self.issuer.handle(&now, event, &mut out);
+            self.issuer.handle(stamped, &mut out);
             for action in out.drain(..) {
                 if !self.act(&now, action, &mut running) {
                     return error!("the signing threads are gone");
@@ -128,6 +130,10 @@ impl Driver {
             }
             self.show(&mut running.trouble);
         }
+    }
+
+    fn last_records(&self, mut running: Running) {
+        running.recording.flush(&self.clocks.clocks.sample());
     }
 
     /// `false` when the signing threads are gone.

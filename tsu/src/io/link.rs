@@ -201,9 +201,9 @@ impl Link {
         loop {
             let message = tokio::select! {
                 said = outgoing.recv() => match said.ok_or(LinkError::Stopped)? {
-                    ToLink::Answer(Answer { nonce, sample, ended }) => {
+                    ToLink::Answer(Answer { nonce, sample, reader, ended }) => {
                         let log = self.logs.offer();
-                        ToMonitor::Answer(ProbeAnswer { nonce, sample, ended, log })
+                        ToMonitor::Answer(ProbeAnswer { nonce, sample, reader, ended, log })
                     }
                     ToLink::Confirm(batch) => {
                         let Some((log, since_shown)) = self.logs.show(batch.sequence) else {

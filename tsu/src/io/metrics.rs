@@ -1,5 +1,6 @@
 //! What Prometheus reads of the TSU.
 
+use chronolease_core::clock_reader::{Account, Lost};
 use chronolease_core::confirmation::NotConfirmed;
 use chronolease_core::evidence::TreeSize;
 use chronolease_net::observe::{Metrics, MetricsError};
@@ -25,6 +26,7 @@ pub struct TsuMetrics {
     logs_broken: IntGauge,
     not_confirmed: IntCounterVec,
     tasks: IntGauge,
+    clock_reader_heard: IntGauge,
 }
 
 impl TsuMetrics {
@@ -73,6 +75,10 @@ impl TsuMetrics {
             "1 when one of the two logs was found, since the start, not to continue what the other \
              box had vouched for.",
         )?;
+        let clock_reader_heard = metrics.int_gauge(
+            "clock_reader_heard",
+            "1 while the clock reader of this box is heard. Without it nothing is issued.",
+        )?;
         metrics
             .int_gauge(
                 "unwitnessed_vm",
@@ -90,6 +96,7 @@ impl TsuMetrics {
             logs_broken,
             not_confirmed,
             tasks,
+            clock_reader_heard,
         })
     }
 
@@ -148,6 +155,11 @@ impl TsuMetrics {
     /// How many tasks run.
     pub fn tasks(&self, count: usize) {
         self.tasks.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// What the clock reader tells.
+    pub fn clock_reader(&self, heard: Result<Account, Lost>) {
+        self.clock_reader_heard.set(heard.is_ok().into());
     }
 
     /// A lease was not accepted.

@@ -1,6 +1,7 @@
 //! A leaf as a JSON object with every field. Names are those of the leaf's grammar in snake case;
 //! bytes are hexadecimal, instants and lengths whole nanoseconds unless the name says otherwise.
 
+use chronolease_core::clock_reader::{KernelState, Marker, ReaderWord};
 use chronolease_core::confirmation::Confirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{
@@ -198,10 +199,42 @@ fn verdict(it: &Probed) -> Value {
         "sent_ns": it.sent.as_nanos(),
         "received_ns": it.received.as_nanos(),
         "answer": sample(&it.answer),
+        "reader": it.reader.as_ref().map(reader),
         "judged_at_ns": it.judged_at.as_nanos(),
         "utc_minus_raw": interval(it.utc_minus_raw),
         "assessment": assessment,
         "clock_minus_utc": clock.map(interval),
+    })
+}
+
+fn reader(it: &ReaderWord) -> Value {
+    let account = it.heard.as_ref().ok();
+    let kernel = account.and_then(|account| account.kernel.ok());
+    json!({
+        "step_notices": it.steps,
+        "disruptions": it.disruptions,
+        "lost": it.heard.as_ref().err().map(|why| why.label()),
+        "kernel": kernel.as_ref().map(kernel_state),
+        "kernel_odd": account.and_then(|account| account.kernel.err()).map(|odd| odd.to_string()),
+        "marker": account.map(|account| match account.marker {
+            Marker::Absent => json!("absent"),
+            Marker::Unreadable => json!("unreadable"),
+            Marker::Shown { disruption, generation } => {
+                json!({ "disruption": disruption, "generation": generation })
+            }
+        }),
+    })
+}
+
+fn kernel_state(it: &KernelState) -> Value {
+    json!({
+        "state": it.state.code(),
+        "status": it.status.bits(),
+        "max_error_ns": it.max_error.as_nanos(),
+        "estimated_error_ns": it.estimated_error.as_nanos(),
+        "offset_ns": it.offset.as_nanos(),
+        "frequency_ppb": it.frequency_ppb,
+        "tai_offset_s": it.tai_offset_s,
     })
 }
 

@@ -265,6 +265,7 @@ fn verdict() -> Event {
         sent: RawInstant::from_nanos(1_000_000),
         received: RawInstant::from_nanos(1_400_000),
         answer: sample(5),
+        reader: None,
         judged_at: RawInstant::from_nanos(1_500_000),
         utc_minus_raw: interval(-10, 10),
         assessment: Assessment::Good(interval(-1_000_000, 1_000_000)),

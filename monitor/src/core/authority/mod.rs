@@ -7,6 +7,7 @@ mod connections;
 mod crossing;
 mod events;
 mod lease;
+mod reader;
 mod rearm;
 mod record;
 mod rules;
@@ -26,6 +27,7 @@ use connections::Connections;
 use crossing::Crossing;
 pub use events::{Action, Context, Event, ShownLog};
 use lease::{Admission, Leases};
+use reader::Readers;
 use rearm::GoodRun;
 pub use record::{Record, RecordError};
 pub use rules::{Rearm, Rules};
@@ -68,6 +70,7 @@ pub struct Ward {
     leases: Leases,
     run: GoodRun,
     crossing: Crossing,
+    readers: Readers,
     verdict: Option<Verdict>,
     /// The newest tree of the TSU's log that it showed with a batch which was confirmed, in this
     /// run or before.
@@ -88,6 +91,7 @@ impl Ward {
             leases: Leases::new(foreign_until),
             run: GoodRun::needing(hold),
             crossing: Crossing::default(),
+            readers: Readers::default(),
             verdict: None,
             confirmed: TreeHead::empty(),
             cleared: None,
@@ -228,6 +232,7 @@ impl Ward {
         if let Some(ended) = answer.ended {
             self.ended_by_tsu(context, ended, out);
         }
+        let watched = self.watch_reader(context, answer, out);
         let Ok(utc) = context.utc else { return };
         if kept(Condition::Crossing) && self.crossing.is_in_blackout() {
             // What the clock shows there proves nothing about it.
@@ -242,13 +247,15 @@ impl Ward {
             sent,
             received,
             answer: answer.sample,
+            reader: Some(answer.reader),
             judged_at: context.now,
             utc_minus_raw: utc,
             assessment: verdict.into(),
         }));
         self.passing(context, sent, matches!(verdict, Verdict::Good(_)));
         match verdict {
-            Verdict::Good(_) => self.good(context, &probed, vouched, out),
+            Verdict::Good(_) if watched => self.good(context, &probed, vouched, out),
+            Verdict::Good(_) => self.run.broken(),
             Verdict::Bad(_) => {
                 self.end_found(context, EndingCause::Deviation, Some(answer.sample), out);
             }
@@ -419,6 +426,7 @@ impl Ward {
         self.welcome_if_admitted(context, out);
         if self.connections.current().is_none() {
             self.verdict = None;
+            self.readers.disconnected();
             self.run.broken();
         }
     }

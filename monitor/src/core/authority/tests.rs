@@ -1,6 +1,8 @@
 use super::*;
 use crate::core::assessment::Limits;
 use crate::core::leap::watch::Boundaries;
+use crate::core::testing::QUIET;
+use chronolease_core::clock_reader::ReaderWord;
 use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce, TsuId};
@@ -48,6 +50,8 @@ struct Bench {
     recordable: bool,
     /// What comes with each answer of the TSU about its log.
     log: Option<ShownLog>,
+    /// What its clock reader says.
+    reader: ReaderWord,
     nonce: u8,
     out: Vec<Action>,
 }
@@ -69,6 +73,7 @@ impl Bench {
             boundaries: Boundaries::default(),
             recordable: true,
             log,
+            reader: QUIET,
             nonce: 0,
             out: vec![],
         }
@@ -132,7 +137,7 @@ impl Bench {
             boot_minus_mono: Span::ZERO,
             boot_id: BootId::from_bytes([1; 16]),
         };
-        let answer = ProbeAnswer { nonce, sample, ended, log: None };
+        let answer = ProbeAnswer { nonce, sample, reader: self.reader, ended, log: None };
         let received = RawInstant::from_nanos(at);
         let log = self.log.clone();
         self.handle(Event::Answered { conn: ConnId(conn), answer, received, log });
@@ -201,4 +206,5 @@ mod connections;
 mod crossing;
 mod leases;
 mod property;
+mod reader;
 mod witness;

@@ -8,6 +8,8 @@ use crate::core::leap::watch::LeapRules;
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::sources::{self, PollResult, Source};
+use crate::core::testing::QUIET;
+use chronolease_core::clock_reader::ClockWatch;
 use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::fusion::Faults;
@@ -17,6 +19,7 @@ use chronolease_core::leap::plan::Season;
 use chronolease_core::lease::EndingCause;
 use chronolease_core::time::Ppb;
 use chronolease_core::wire::{Hello, PROTOCOL_VERSION, ProbeAnswer};
+use chronolease_net::clock_reader::ClockReader;
 use chronolease_net::evidence::Disk;
 use chronolease_net::exchange::{self, Offering, Vouching};
 use chronolease_net::recorder::Evidence;
@@ -65,8 +68,10 @@ impl Bench {
             voters: sources::Voters::All,
         };
         let sources = Sources::new((0..5).map(source).collect(), source_rules);
+        let undisturbed = ClockWatch::undisturbed(clocks().boot_id());
+        let reader = ClockReader::over(watch::channel(undisturbed).1);
         let engine = Engine {
-            clocks: clocks(),
+            clocks: WatchedClocks { clocks: clocks(), bracket: Continuity::SLACK, reader },
             epoch: watch::channel(sources.epoch()).0,
             sources,
             leap: LeapWatch::new(LeapRules { season: Season::HalfYears, bulletins: Vec::new() }),
@@ -148,7 +153,7 @@ impl Bench {
         let now = sample(at_ms);
         let read = Sample { real: now.real + Span::from_millis(error_ms), ..now };
         let log = Some(self.tsu.offer());
-        let answer = ProbeAnswer { nonce, sample: read, ended: None, log };
+        let answer = ProbeAnswer { nonce, sample: read, reader: QUIET, ended: None, log };
         let received = now.raw_after;
         self.engine.take(&now, Some(Input::Answered { ward: 0, conn: CONN, answer, received }));
         let view = self.engine.sources.view(now.raw_after);

@@ -1,4 +1,5 @@
-//! The grammar of a report as rasn types; `docs/clock.md` shows it as ASN.1.
+//! The grammar of a report, and of what the link says of one, as rasn types; `docs/clock.md` and
+//! `docs/protocol.md` show it as ASN.1.
 
 mod pps;
 
@@ -7,7 +8,7 @@ use core::num::NonZeroU64;
 use pps::Pps;
 use rasn::prelude::*;
 
-use super::{HypervisorName, KernelStatus, OddReading, REPORT_VERSION, TimeState};
+use super::{HypervisorName, KernelStatus, LostKind, OddReading, REPORT_VERSION, TimeState};
 use crate::clock_reader as meaning;
 use crate::id::ReaderRun;
 use crate::time::{Bound, Span};
@@ -90,10 +91,7 @@ impl From<&meaning::ClockReport> for ClockReport {
             run: Bytes16::new(*report.run.as_bytes()),
             sequence: report.sequence,
             sample: Sample::from(&report.sample),
-            kernel: match &report.kernel {
-                Ok(state) => Kernel::State(state.into()),
-                Err(odd) => Kernel::Odd(odd.code()),
-            },
+            kernel: Kernel::of(report.kernel),
             steps: report.steps.map(|steps| Steps {
                 count: steps.count.get(),
                 before: Sample::from(&steps.last.before),
@@ -104,13 +102,7 @@ impl From<&meaning::ClockReport> for ClockReport {
                 meaning::Machine::Virtual(name) => Machine::Virtual(name.as_str().to_owned()),
                 meaning::Machine::Unknown => Machine::Unknown(()),
             },
-            marker: match report.marker {
-                meaning::Marker::Absent => Marker::Absent(()),
-                meaning::Marker::Shown { disruption, generation } => {
-                    Marker::Shown(Shown { disruption, generation })
-                }
-                meaning::Marker::Unreadable => Marker::Unreadable(()),
-            },
+            marker: report.marker.into(),
             pps: Pps::from(&report.pps),
         }
     }
@@ -126,12 +118,7 @@ impl TryFrom<ClockReport> for meaning::ClockReport {
             run: ReaderRun::from_bytes(*report.run),
             sequence: report.sequence,
             sample: report.sample.into(),
-            kernel: match report.kernel {
-                Kernel::State(state) => Ok(state.try_into()?),
-                Kernel::Odd(code) => {
-                    Err(OddReading::from_code(code).ok_or(WireError::Range("odd"))?)
-                }
-            },
+            kernel: report.kernel.read()?,
             steps: report.steps.map(meaning::Steps::try_from).transpose()?,
             machine: match report.machine {
                 Machine::Physical(()) => meaning::Machine::Physical,
@@ -140,14 +127,104 @@ impl TryFrom<ClockReport> for meaning::ClockReport {
                 ),
                 Machine::Unknown(()) => meaning::Machine::Unknown,
             },
-            marker: match report.marker {
-                Marker::Absent(()) => meaning::Marker::Absent,
-                Marker::Shown(Shown { disruption, generation }) => {
-                    meaning::Marker::Shown { disruption, generation }
-                }
-                Marker::Unreadable(()) => meaning::Marker::Unreadable,
-            },
+            marker: report.marker.into(),
             pps: report.pps.try_into()?,
+        })
+    }
+}
+
+impl Kernel {
+    fn of(kernel: Result<meaning::KernelState, OddReading>) -> Self {
+        match kernel {
+            Ok(state) => Self::State((&state).into()),
+            Err(odd) => Self::Odd(odd.code()),
+        }
+    }
+
+    fn read(self) -> Result<Result<meaning::KernelState, OddReading>, WireError> {
+        Ok(match self {
+            Self::State(state) => Ok(state.try_into()?),
+            Self::Odd(code) => Err(OddReading::from_code(code).ok_or(WireError::Range("odd"))?),
+        })
+    }
+}
+
+impl From<meaning::Marker> for Marker {
+    fn from(marker: meaning::Marker) -> Self {
+        match marker {
+            meaning::Marker::Absent => Self::Absent(()),
+            meaning::Marker::Shown { disruption, generation } => {
+                Self::Shown(Shown { disruption, generation })
+            }
+            meaning::Marker::Unreadable => Self::Unreadable(()),
+        }
+    }
+}
+
+impl From<Marker> for meaning::Marker {
+    fn from(marker: Marker) -> Self {
+        match marker {
+            Marker::Absent(()) => Self::Absent,
+            Marker::Shown(Shown { disruption, generation }) => {
+                Self::Shown { disruption, generation }
+            }
+            Marker::Unreadable(()) => Self::Unreadable,
+        }
+    }
+}
+
+/// `ReaderWord ::= SEQUENCE { steps, disruptions, heard }`
+#[derive(AsnType, Encode, Decode)]
+pub(crate) struct ReaderWord {
+    steps: u64,
+    disruptions: u64,
+    heard: Heard,
+}
+
+/// `Heard ::= CHOICE { alive [0] Account, lost [1] }`
+#[derive(AsnType, Encode, Decode)]
+#[rasn(choice, automatic_tags)]
+enum Heard {
+    Alive(Account),
+    Lost(u8),
+}
+
+/// `Account ::= SEQUENCE { kernel, marker }`
+#[derive(AsnType, Encode, Decode)]
+struct Account {
+    kernel: Kernel,
+    marker: Marker,
+}
+
+impl From<&meaning::ReaderWord> for ReaderWord {
+    fn from(word: &meaning::ReaderWord) -> Self {
+        Self {
+            steps: word.steps,
+            disruptions: word.disruptions,
+            heard: match word.heard {
+                Ok(meaning::Account { kernel, marker }) => {
+                    Heard::Alive(Account { kernel: Kernel::of(kernel), marker: marker.into() })
+                }
+                Err(kind) => Heard::Lost(kind.code()),
+            },
+        }
+    }
+}
+
+impl TryFrom<ReaderWord> for meaning::ReaderWord {
+    type Error = WireError;
+    fn try_from(word: ReaderWord) -> Result<Self, WireError> {
+        Ok(Self {
+            steps: word.steps,
+            disruptions: word.disruptions,
+            heard: match word.heard {
+                Heard::Alive(Account { kernel, marker }) => {
+                    Ok(meaning::Account { kernel: kernel.read()?, marker: marker.into() })
+                }
+                Heard::Lost(code) => {
+                    Err(LostKind::from_code(code).ok_or(WireError::Range("lost"))?)
+                }
+            },
         })
     }
 }

@@ -8,10 +8,11 @@
 //! Each message is one report in canonical DER, in the frames of the link. The grammar is in
 //! `asn1.rs` and in `docs/clock.md`.
 
-mod asn1;
+pub(crate) mod asn1;
 mod kernel;
 mod machine;
 mod pps;
+mod view;
 mod watch;
 
 use core::num::NonZeroU64;
@@ -19,6 +20,7 @@ use core::num::NonZeroU64;
 pub use kernel::{KernelReading, KernelState, KernelStatus, OddReading, TimeState};
 pub use machine::{HypervisorName, Machine, Marker};
 pub use pps::{Pps, PpsEdge, PpsEdges, RawWindow};
+pub use view::{Account, LostKind, ReaderView, ReaderWord};
 pub use watch::{ClockWatch, Lost, Mark, ReaderState, Since};
 
 use crate::id::ReaderRun;
@@ -91,5 +93,7 @@ pub fn decode(der: &[u8]) -> Result<ClockReport, WireError> {
     shared::decode::<asn1::ClockReport>(der)?.try_into()
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
+use super::testing::{kernel, marker};
 use super::*;
 use crate::id::BootId;
-use crate::time::{Bound, RawInstant, Span, Timestamp};
+use crate::time::{RawInstant, Span, Timestamp};
 use crate::wire::MESSAGE_BYTES_MAX;
 
 fn sample() -> impl Strategy<Value = Sample> {
@@ -15,26 +16,6 @@ fn sample() -> impl Strategy<Value = Sample> {
     })
 }
 
-fn kernel() -> impl Strategy<Value = Result<KernelState, OddReading>> {
-    let errors = (0..=16_000_000_000u64, 0..=16_000_000_000u64);
-    let state = prop::sample::select(TimeState::ALL);
-    let rest = (-500_000_000..=500_000_000i64, -500_000..=500_000i32, -100_000..=100_000i32);
-    let sound = (state, any::<u16>(), errors, rest).prop_map(
-        |(state, bits, (max_error, estimated_error), (offset, frequency_ppb, tai_offset_s))| {
-            Ok(KernelState {
-                state,
-                status: KernelStatus::from_bits(bits),
-                max_error: Bound::from_nanos(max_error),
-                estimated_error: Bound::from_nanos(estimated_error),
-                offset: Span::from_nanos(offset),
-                frequency_ppb,
-                tai_offset_s,
-            })
-        },
-    );
-    prop_oneof![sound, prop::sample::select(OddReading::ALL).prop_map(Err)]
-}
-
 fn steps() -> impl Strategy<Value = Steps> {
     (1u64.., sample(), sample()).prop_map(|(count, before, after)| Steps {
         count: NonZeroU64::new(count).expect("from 1 on"),
@@ -45,12 +26,6 @@ fn steps() -> impl Strategy<Value = Steps> {
 fn machine() -> impl Strategy<Value = Machine> {
     let named = "[ -~]{1,64}".prop_map(|name| HypervisorName::new(&name).expect("it fits"));
     prop_oneof![Just(Machine::Physical), Just(Machine::Unknown), named.prop_map(Machine::Virtual)]
-}
-
-fn marker() -> impl Strategy<Value = Marker> {
-    let shown = any::<(u64, Option<u64>)>()
-        .prop_map(|(disruption, generation)| Marker::Shown { disruption, generation });
-    prop_oneof![Just(Marker::Absent), Just(Marker::Unreadable), shown]
 }
 
 fn pps() -> impl Strategy<Value = Pps> {

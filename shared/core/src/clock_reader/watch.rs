@@ -1,8 +1,11 @@
 //! What the reader's reports are worth to whoever listens.
 
-use super::{ClockReport, StepNotice};
-use crate::id::BootId;
-use crate::time::{Bound, RawInstant, Span};
+use super::{
+    Account, ClockReport, LostKind, Machine, Marker, OddReading, Pps, ReaderView, StepNotice,
+};
+use crate::id::{BootId, ReaderRun};
+use crate::sample::Sample;
+use crate::time::{Bound, RawInstant, Span, Timestamp};
 
 /// Whether the reader watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,30 +60,50 @@ pub enum Lost {
 }
 
 impl Lost {
+    /// The reason without its figures.
+    #[must_use]
+    pub const fn kind(self) -> LostKind {
+        match self {
+            Self::NeverHeard => LostKind::NeverHeard,
+            Self::Unreachable => LostKind::Unreachable,
+            Self::Closed => LostKind::Closed,
+            Self::Malformed => LostKind::Malformed,
+            Self::Silent { .. } => LostKind::Silent,
+            Self::Gap { .. } => LostKind::Gap,
+            Self::Restarted => LostKind::Restarted,
+            Self::OtherBoot => LostKind::OtherBoot,
+            Self::Future => LostKind::Future,
+            Self::RawRegressed => LostKind::RawRegressed,
+        }
+    }
+
     /// The reason as a metric label.
     #[must_use]
     pub const fn label(self) -> &'static str {
-        match self {
-            Self::NeverHeard => "never-heard",
-            Self::Unreachable => "unreachable",
-            Self::Closed => "closed",
-            Self::Malformed => "malformed",
-            Self::Silent { .. } => "silent",
-            Self::Gap { .. } => "gap",
-            Self::Restarted => "restarted",
-            Self::OtherBoot => "other-boot",
-            Self::Future => "future",
-            Self::RawRegressed => "raw-regressed",
-        }
+        self.kind().label()
     }
 }
 
 /// An instant in what one [`ClockWatch`] has seen. Keep it with what was measured then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
-    epoch: u64,
-    steps: u64,
-    disruptions: u64,
+    pub(super) epoch: u64,
+    pub(super) steps: u64,
+    pub(super) disruptions: u64,
+}
+
+impl Mark {
+    /// How many step notices the watch has heard of.
+    #[must_use]
+    pub const fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// How often the hypervisor's marker changed.
+    #[must_use]
+    pub const fn disruptions(&self) -> u64 {
+        self.disruptions
+    }
 }
 
 /// What happened since a mark. The gravest comes first: a step is told even when the reader was
@@ -126,6 +149,35 @@ impl ClockWatch {
             began_by: Lost::NeverHeard,
             last_step: None,
         }
+    }
+
+    /// A watch on a box at which nothing happens: it has heard the reader, and never finds it
+    /// silent. For tests and benches; no program that ships may call it.
+    #[must_use]
+    pub fn undisturbed(boot_id: BootId) -> Self {
+        let start = RawInstant::from_nanos(0);
+        let sample = Sample {
+            raw_before: start,
+            real: Timestamp::from_unix_nanos(0),
+            raw_after: start,
+            boot_minus_mono: Span::ZERO,
+            boot_id,
+        };
+        let mut watch = Self::new(boot_id, Bound::MAX);
+        watch.on_report(
+            start,
+            ClockReport {
+                run: ReaderRun::from_bytes([0; 16]),
+                sequence: 1,
+                sample,
+                kernel: Err(OddReading::Refused),
+                steps: None,
+                machine: Machine::Unknown,
+                marker: Marker::Absent,
+                pps: Pps::Absent,
+            },
+        );
+        watch
     }
 
     /// Takes a report in. `now` was read after the report had arrived.
@@ -178,17 +230,20 @@ impl ClockWatch {
     /// What happened from `mark` to `now`.
     #[must_use]
     pub fn since(&self, mark: &Mark, now: RawInstant) -> Since {
-        if let Some(notice) = self.last_step.filter(|_| self.mark.steps != mark.steps) {
-            return Since::Stepped(notice);
-        }
-        if self.mark.disruptions != mark.disruptions {
-            return Since::Disrupted;
-        }
-        match self.state(now) {
-            ReaderState::Lost(why) => Since::Lost(why),
-            ReaderState::Alive(_) if self.mark.epoch != mark.epoch => Since::Lost(self.began_by),
-            ReaderState::Alive(_) => Since::Alive,
-        }
+        self.view(now).since(mark)
+    }
+
+    /// All that it can say at `now`, small enough to travel with a sample.
+    #[must_use]
+    pub fn view(&self, now: RawInstant) -> ReaderView {
+        let heard = match (self.state(now), &self.latest) {
+            (ReaderState::Lost(why), _) => Err(why),
+            (ReaderState::Alive(_), None) => Err(Lost::NeverHeard),
+            (ReaderState::Alive(_), Some(latest)) => {
+                Ok(Account { kernel: latest.kernel, marker: latest.marker })
+            }
+        };
+        ReaderView { heard, mark: self.mark, began_by: self.began_by, last_step: self.last_step }
     }
 
     /// The newest report that was taken in, alive or lost.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock_reader::StepNotice;
 use crate::id::{ChannelBinding, TsuId};
 use crate::leap::month_end::MonthEnd;
 use crate::time::{Ppb, RawInstant, Timestamp};
@@ -40,7 +41,7 @@ fn lease() -> LeaseTerms {
 }
 
 fn verdict(sample: &Sample) -> Result<JudgedSample, Refusal> {
-    judge(sample, ME, &lease(), &LIMITS, None)
+    judge(sample, Since::Alive, ME, &lease(), &LIMITS, None)
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn another_boot_or_incarnation_is_refused() {
     sample.boot_id = BootId::from_bytes([2; 16]);
     assert!(matches!(verdict(&sample), Err(Refusal::OtherBoot { .. })));
     let other = Incarnation::from_bytes([8; 16]);
-    let refused = judge(&sample_at(0), other, &lease(), &LIMITS, None);
+    let refused = judge(&sample_at(0), Since::Alive, other, &lease(), &LIMITS, None);
     assert!(matches!(refused, Err(Refusal::OtherIncarnation { .. })));
 }
 
@@ -115,6 +116,7 @@ fn gen_time_may_repeat_but_not_regress() {
     let at = |ns| {
         judge(
             &sample_at(ns),
+            Since::Alive,
             ME,
             &lease(),
             &LIMITS,
@@ -143,7 +145,7 @@ const BOUND_NS: i64 = 125 * MS + 5 * MS + 300_000 + 2 * MS;
 fn a_lease_ends_where_its_blackout_may_have_begun() {
     let blackout = Blackout::around(MonthEnd::of(2026, 12).expect("a month"));
     let (lease, at) = lease_before(blackout, 2_000 * MS);
-    let verdict = |sample: &Sample| judge(sample, ME, &lease, &LIMITS, None);
+    let verdict = |sample: &Sample| judge(sample, Since::Alive, ME, &lease, &LIMITS, None);
     // 300 ns are the bracket.
     let last = 2_000 * MS - BOUND_NS - 1 - 300;
     assert!(verdict(&at(last)).is_ok());
@@ -171,13 +173,14 @@ fn a_lease_does_not_survive_its_blackout() {
             if ms >= 3_000 {
                 sample.real = sample.real + Span::from_millis(leap_ms);
             }
-            let refusal = judge(&sample, ME, &lease, &LIMITS, None).expect_err("after its end");
+            let refusal =
+                judge(&sample, Since::Alive, ME, &lease, &LIMITS, None).expect_err("after its end");
             assert!(matches!(refusal, Refusal::Blackout { .. }), "{ms} ms, {leap_ms}: {refusal}");
         }
     }
     // The negative control: without the blackout the same samples pass.
     let blind = LeaseTerms { blackout: None, ..lease };
-    assert!(judge(&at(3_000 * MS), ME, &blind, &LIMITS, None).is_ok());
+    assert!(judge(&at(3_000 * MS), Since::Alive, ME, &blind, &LIMITS, None).is_ok());
 }
 
 /// Whole seconds are the nearest, so they may be later than the reading.
@@ -188,7 +191,8 @@ fn no_gen_time_is_carried_into_a_blackout() {
     for digits in GenTimeDigits::ALL {
         let limits = Limits { digits, ..LIMITS };
         let readings = (0..2_000).map(|ms| at(ms * MS));
-        let judged = readings.filter_map(|s| judge(&s, ME, &lease, &limits, None).ok());
+        let judged =
+            readings.filter_map(|s| judge(&s, Since::Alive, ME, &lease, &limits, None).ok());
         let latest = judged.map(|judged| judged.gen_time().as_unix_nanos()).max();
         let latest = latest.expect("some pass");
         assert!(latest < blackout.from().as_unix_nanos(), "{digits:?}: {latest}");
@@ -201,7 +205,7 @@ fn a_step_to_after_the_blackout_is_still_a_step() {
     let (lease, at) = lease_before(blackout, 3_600_000 * MS);
     let mut sample = at(500 * MS);
     sample.real = sample.real + Span::from_millis(7_200_000);
-    let refusal = judge(&sample, ME, &lease, &LIMITS, None).expect_err("stepped");
+    let refusal = judge(&sample, Since::Alive, ME, &lease, &LIMITS, None).expect_err("stepped");
     assert_eq!(refusal.ends_lease(), Some(EndingCause::Step), "{refusal}");
 }
 
@@ -229,7 +233,7 @@ proptest! {
         };
         let lease = LeaseTerms { sample: at(0, error_at_grant, inside_anchor), ..lease() };
         let now = at(elapsed, error_at_grant + moved, inside);
-        if let Ok(judged) = judge(&now, ME, &lease, &LIMITS, None) {
+        if let Ok(judged) = judge(&now, Since::Alive, ME, &lease, &LIMITS, None) {
             let truth = UTC0 + elapsed + inside;
             let off = (judged.gen_time().as_unix_nanos() - truth).unsigned_abs();
             let budget = Bound::from_millis(125) + LIMITS.guard
@@ -238,4 +242,39 @@ proptest! {
             prop_assert!(off <= budget.as_nanos() + 1_000, "off by {off} ns, budget {budget}");
         }
     }
+}
+
+/// A step within the guard is seen by nobody but the clock reader.
+#[test]
+fn what_the_clock_reader_saw_or_missed_ends_the_lease() {
+    let now = sample_at(MS);
+    let with = |since| judge(&now, since, ME, &lease(), &LIMITS, None).expect_err("refused");
+    let mut after = sample_at(0);
+    after.real = after.real + Span::from_nanos(MS);
+    let stepped = with(Since::Stepped(StepNotice { before: sample_at(0), after }));
+    assert_eq!(stepped, Refusal::ClockSet { by: Span::from_nanos(MS) });
+    for (refusal, cause, latches) in [
+        (stepped, EndingCause::StepNotice, true),
+        (with(Since::Disrupted), EndingCause::Disrupted, true),
+        (with(Since::Lost(Lost::Closed)), EndingCause::ReaderLost, false),
+    ] {
+        assert_eq!(refusal.ends_lease(), Some(cause));
+        assert_eq!(cause.latches(), latches);
+        assert!(!refusal.is_worth_a_retry());
+    }
+    assert!(judge(&now, Since::Alive, ME, &lease(), &LIMITS, None).is_ok());
+}
+
+/// The kernel announces a leap second as a step. The lease has ended before, by the blackout.
+#[test]
+fn the_step_of_a_leap_second_is_not_taken_for_a_fault() {
+    let end = MonthEnd::of(2026, 12).expect("a month");
+    let mut lease = lease();
+    lease.blackout = Some(Blackout::around(end));
+    let into = end.instant().as_unix_nanos() - UTC0;
+    lease.sample = sample_at(into - 3_000 * MS);
+    let now = sample_at(into - 1_000 * MS);
+    let notice = StepNotice { before: now, after: now };
+    let refusal = judge(&now, Since::Stepped(notice), ME, &lease, &LIMITS, None);
+    assert!(matches!(refusal, Err(Refusal::Blackout { .. })), "{refusal:?}");
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod asn1;
 
+use crate::clock_reader::ReaderWord;
 use crate::confirmation::{Batch, Confirmation, NotConfirmed, SignedConfirmation};
 use crate::evidence::TreeHead;
 use crate::evidence::merkle::Hash;
@@ -14,7 +15,7 @@ use crate::lease::{EndingCause, LeaseTerms, SignedLease};
 use crate::sample::Sample;
 
 /// The version of this protocol. Both ends must speak the same one.
-pub const PROTOCOL_VERSION: u8 = 3;
+pub const PROTOCOL_VERSION: u8 = 4;
 
 /// The largest message, in bytes of DER without the length in front.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
@@ -60,6 +61,8 @@ pub struct ProbeAnswer {
     pub nonce: Nonce,
     /// The reading.
     pub sample: Sample,
+    /// What the TSU's clock reader says, right after the reading.
+    pub reader: ReaderWord,
     /// A lease that the TSU ended by itself since it last said so.
     pub ended: Option<LeaseEnded>,
     /// The TSU's log. Absent before the monitor has said, in its welcome, what it holds.

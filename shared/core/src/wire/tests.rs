@@ -1,4 +1,6 @@
 use super::*;
+use crate::clock_reader::testing::word;
+use crate::clock_reader::{Account, LostKind, Marker, OddReading};
 use crate::confirmation::GenTimes;
 use crate::evidence::TreeSize;
 use crate::id::ChannelBinding;
@@ -85,10 +87,11 @@ fn to_monitor() -> impl Strategy<Value = ToMonitor> {
                 })
             }
         ),
-        (any::<[u8; 32]>(), sample(), prop::option::of(ended()), offer()).prop_map(
-            |(nonce, sample, ended, log)| ToMonitor::Answer(ProbeAnswer {
+        (any::<[u8; 32]>(), sample(), word(), prop::option::of(ended()), offer()).prop_map(
+            |(nonce, sample, reader, ended, log)| ToMonitor::Answer(ProbeAnswer {
                 nonce: Nonce::from_bytes(nonce),
                 sample,
+                reader,
                 ended,
                 log,
             })
@@ -203,10 +206,31 @@ fn the_documented_bytes_are_what_is_sent() {
         boot_id: BootId::from_bytes([0x22; 16]),
         held: TreeHead { size: TreeSize::new(300), root: Hash::from_bytes([0x33; 32]) },
     }));
-    let head = [0xa0, 0x56, 2, 1, 3, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
+    let head = [0xa0, 0x56, 2, 1, 4, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
     assert_eq!(hello[..head.len()], head);
     assert_eq!(hello.len(), 88);
     assert_eq!(hello[48..56], [0x30, 0x26, 2, 2, 1, 0x2c, 4, 0x20]);
+}
+
+/// The answers that `docs/protocol.md` explains: the nonce is `0x44` throughout.
+#[test]
+fn the_documented_answer_is_what_is_sent() {
+    let answer = |heard| {
+        encode_to_monitor(&ToMonitor::Answer(ProbeAnswer {
+            nonce: Nonce::from_bytes([0x44; 32]),
+            sample: example_terms().sample,
+            reader: ReaderWord { steps: 1, disruptions: 0, heard },
+            ended: None,
+            log: None,
+        }))
+    };
+    let alive = answer(Ok(Account { kernel: Err(OddReading::Offset), marker: Marker::Absent }));
+    let lost = answer(Err(LostKind::Closed));
+    assert_eq!(alive[..6], [0xa1, 0x51, 4, 0x20, 0x44, 0x44]);
+    let reader = [0x30, 0x0d, 2, 1, 1, 2, 1, 0, 0xa0, 5, 0x81, 1, 6, 0x80, 0];
+    assert_eq!(alive[alive.len() - reader.len()..], reader);
+    let reader = [0x30, 9, 2, 1, 1, 2, 1, 0, 0x81, 1, 3];
+    assert_eq!(lost[lost.len() - reader.len()..], reader);
 }
 
 fn example_terms() -> LeaseTerms {

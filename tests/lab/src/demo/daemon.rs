@@ -27,11 +27,17 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// `chronolease-{name}` beside the program that runs.
+    /// `chronolease-{name}` beside the program that runs. Its configuration and its log bear the
+    /// same name.
     pub(super) fn find(name: &'static str) -> Result<Self, DemoError> {
+        Self::find_as(name, name)
+    }
+
+    /// `chronolease-{binary}`, as the daemon `name`.
+    pub(super) fn find_as(binary: &str, name: &'static str) -> Result<Self, DemoError> {
         let own = std::env::current_exe()
             .map_err(|source| DemoError::System { what: "own program".to_owned(), source })?;
-        let path = own.with_file_name(format!("chronolease-{name}"));
+        let path = own.with_file_name(format!("chronolease-{binary}"));
         if path.is_file() { Ok(Self { name, path }) } else { Err(DemoError::NoProgram(path)) }
     }
 }

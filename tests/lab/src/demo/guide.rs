@@ -57,6 +57,11 @@ What the monitor knows, told to its auditor alone; and is a lease held?
   curl --cacert {node_ca} --cert {auditor} --key {auditor_key} https://{admin}/v1/status
   curl -s http://{tsu_metrics}/metrics | grep lease_held
 
+Kill the clock reader of box A. Nobody can tell any more whether its clock is set, so the lease
+ends at once; start the reader again and tokens come back:
+  kill -9 {clock_pid}
+  curl -s http://{monitor_metrics}/metrics | grep tsu_clock_reader_heard
+
 Kill the monitor. Three seconds later the last lease has run out:
   kill -9 {monitor_pid}
 
@@ -74,6 +79,7 @@ The logs are in {logs}; the TSU is pid {tsu_pid}. Ctrl-C ends the demo.
         auditor_key = quoted(&layout.person_key("auditor")),
         admin = ports.admin(),
         tsu_metrics = ports.tsu_metrics(),
+        clock_pid = pid_of("tsu-clock"),
         monitor_pid = pid_of("monitor"),
         logs = quoted(&layout.logs()),
         tsu_pid = pid_of("tsu"),

@@ -1,4 +1,5 @@
-//! The demo: a fresh lab, a monitor and a TSU, and a guide of what to try with them.
+//! The demo: a fresh lab, a monitor and a TSU, each with its clock reader, and a guide of what to
+//! try with them.
 
 mod daemon;
 mod guide;
@@ -63,7 +64,12 @@ pub enum DemoError {
 /// # Errors
 /// [`DemoError`]; nothing is left running then either.
 pub async fn run(dir: &Path, ports: Ports, accuracy: Accuracy) -> Result<(), DemoError> {
-    let programs = [Program::find("monitor")?, Program::find("tsu")?];
+    let programs = [
+        Program::find_as("clock", "monitor-clock")?,
+        Program::find_as("clock", "tsu-clock")?,
+        Program::find("monitor")?,
+        Program::find("tsu")?,
+    ];
     let stop = shutdown::on_signal()
         .map_err(|source| DemoError::System { what: "signals".to_owned(), source })?;
     // Before the lab is written: a demo that still runs on these ports keeps its files.
@@ -79,7 +85,7 @@ pub async fn run(dir: &Path, ports: Ports, accuracy: Accuracy) -> Result<(), Dem
 }
 
 async fn supervise(
-    programs: &[Program; 2],
+    programs: &[Program],
     layout: &Layout,
     ports: Ports,
     stop: &CancellationToken,

@@ -26,10 +26,12 @@ pub(super) fn prepare(layout: &Layout) -> Result<(), InitError> {
     if !marked {
         return Err(InitError::NotOurs { dir: dir.to_owned() });
     }
-    for tree in [layout.pki(), layout.state(), layout.logs()] {
+    for tree in [layout.pki(), layout.state(), layout.logs(), layout.sockets()] {
         absent_is_fine(fs::remove_dir_all(&tree)).map_err(at(&tree))?;
     }
-    for file in [layout.tsu_toml(), layout.monitor_toml(), layout.leap_list()] {
+    let clocks = [layout.tsu_clock_toml(), layout.monitor_clock_toml()];
+    let boxes = [layout.tsu_toml(), layout.monitor_toml(), layout.leap_list()];
+    for file in boxes.into_iter().chain(clocks) {
         absent_is_fine(fs::remove_file(&file)).map_err(at(&file))?;
     }
     Ok(())

@@ -87,6 +87,12 @@ pub fn init(dir: &Path, ports: Ports, accuracy: Accuracy) -> Result<Layout, Init
     let pins = pki::write(&layout, clocks.real())?;
     files::write_public(&layout.tsu_toml(), &profile::tsu_toml(ports, accuracy, &pins))?;
     files::write_public(&layout.monitor_toml(), &profile::monitor_toml(ports, accuracy, &pins))?;
+    for (file, box_name) in
+        [(layout.tsu_clock_toml(), "tsu"), (layout.monitor_clock_toml(), "monitor")]
+    {
+        files::write_public(&file, &profile::clock_toml(box_name))?;
+    }
+    files::create_private_dir(&layout.sockets())?;
     files::write_public(&layout.leap_list(), &profile::leap_list(clocks.real()))?;
     files::create_private_dir(&layout.state())?;
     files::create_private_dir(&layout.monitor_state())?;

@@ -65,6 +65,25 @@ pub(super) fn leap_list(now: Timestamp<Utc>) -> String {
     write_list(now, expires, &history())
 }
 
+/// The clock reader of the box `box_name`.
+pub(super) fn clock_toml(box_name: &str) -> String {
+    format!(
+        r#"# The clock reader of the {box_name}'s box in a lab. Paths start at this file's directory.
+
+[socket]
+path = "run/{box_name}-clock.sock"
+access = "owner"
+clients_max = 8
+
+[reader]
+interval = "100ms"
+
+[log]
+level = "info"
+"#
+    )
+}
+
 /// Box A.
 pub(super) fn tsu_toml(ports: Ports, accuracy: Accuracy, pins: &Pins) -> String {
     format!(
@@ -121,6 +140,11 @@ key_file = "pki/nodes/tsu.key"
 monitor_spki_sha256 = ["{monitor_pin}"]
 monitor_evidence_key_file = "pki/evidence/monitor.pub"
 monitor_evidence_origin = "{MONITOR_ORIGIN}"
+
+# The clock reader of this box.
+[clock_reader]
+socket = "run/tsu-clock.sock"
+silence_max = "1s"
 
 # Metrics and health.
 [metrics]
@@ -218,6 +242,11 @@ dir = "state/monitor/evidence"
 origin = "{MONITOR_ORIGIN}"
 segment_mib = {SEGMENT_MIB}
 reserve_mib = 1
+
+# The clock reader of this box.
+[clock_reader]
+socket = "run/monitor-clock.sock"
+silence_max = "1s"
 
 # Where operators connect.
 [admin]

@@ -60,6 +60,7 @@ fn every_promised_file_is_there() {
     let (_scratch, layout) = fresh();
     let mut expected: BTreeSet<PathBuf> =
         ["tsu.toml", "monitor.toml", "lab.toml", "leap-seconds.list"].map(PathBuf::from).into();
+    expected.extend(["tsu-clock.toml", "monitor-clock.toml"].map(PathBuf::from));
     for pair in ["tsa-ca", "tsu", "node-ca", "nodes/tsu", "nodes/monitor"] {
         expected.extend([format!("pki/{pair}.pem").into(), format!("pki/{pair}.key").into()]);
     }

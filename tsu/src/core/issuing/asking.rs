@@ -8,7 +8,7 @@ use chronolease_core::confirmation::{
 };
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::{BatchSeq, ChannelBinding};
-use chronolease_core::sample::Sample;
+use chronolease_core::stamped::Reading;
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_core::token::{Draft, Logged};
 
@@ -72,7 +72,7 @@ impl Issuer {
     /// nobody can be asked about, gets a fresh one.
     pub(super) fn ask(
         &mut self,
-        now: &Sample,
+        now: &Reading,
         lane: LaneId,
         tokens: Unwitnessed,
         queue_max: Bound,
@@ -83,7 +83,7 @@ impl Issuer {
             self.free.push(lane);
             return self.retry(tokens, out);
         };
-        let age = now.raw_before - judged.sample().raw_before;
+        let age = now.sample.raw_before - judged.sample().raw_before;
         if kept(Condition::QueueMax) && age.magnitude() > queue_max {
             self.free.push(lane);
             return self.retry(tokens, out);
@@ -101,7 +101,7 @@ impl Issuer {
             gen_times,
         };
         self.asking.next = sequence.next();
-        let asked = Asked { lane, tokens, batch, at: now.raw_after };
+        let asked = Asked { lane, tokens, batch, at: now.sample.raw_after };
         self.asking.open.insert(sequence, asked);
         out.push(Action::Send(ToLink::Confirm(batch)));
     }
@@ -116,7 +116,7 @@ impl Issuer {
     /// both must be done before one of them leaves.
     pub(super) fn confirmed(
         &mut self,
-        now: &Sample,
+        now: &Reading,
         signed: SignedConfirmation,
         confirmation: &Confirmation,
         out: &mut Vec<Action>,
@@ -137,7 +137,7 @@ impl Issuer {
             NO_KEY
         } else {
             let batch = stages::witness(asked.tokens, Some(sequence));
-            self.sign(asked.lane, batch, Some((sequence, now.raw_after)), out);
+            self.sign(asked.lane, batch, Some((sequence, now.sample.raw_after)), out);
             return out.push(Action::LogConfirmation(asked.lane, signed));
         };
         self.free.push(asked.lane);
@@ -166,14 +166,15 @@ impl Issuer {
     }
 
     /// Burns what was asked on a connection that is gone, and what was not answered for `limit`.
-    pub(super) fn burn_unanswered(&mut self, now: &Sample, out: &mut Vec<Action>) {
+    pub(super) fn burn_unanswered(&mut self, now: &Reading, out: &mut Vec<Action>) {
         let limit = match self.holder.lease() {
             Some(lease) if self.asking.is_open() => lease.ttl,
             _ => Bound::ZERO,
         };
         // The oldest first: the numbers are given in order.
-        let is_fresh =
-            |asked: &Asked| limit > Bound::ZERO && (now.raw_after - asked.at).magnitude() <= limit;
+        let is_fresh = |asked: &Asked| {
+            limit > Bound::ZERO && (now.sample.raw_after - asked.at).magnitude() <= limit
+        };
         while self.asking.open.first_key_value().is_some_and(|(_, asked)| !is_fresh(asked)) {
             let Some((sequence, asked)) = self.asking.open.pop_first() else { return };
             out.push(Action::Note(Note::Unanswered(sequence)));

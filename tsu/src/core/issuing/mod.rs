@@ -1,7 +1,7 @@
 //! The issuing pipeline: from requests to released tokens, batch by batch.
 //!
 //! `sample, judge, log, witness, sign, verify, release`. A state machine without I/O: events come
-//! in with a clock sample that was taken after the event was in, actions go out. There is one of
+//! in with a reading of the clocks that was taken after the event was in, actions go out. There is one of
 //! it, so it is the one sequencer that gives tokens their time.
 //!
 //! A batch closes when a lane is free and somebody waits. All its tokens are built from one sample:
@@ -21,7 +21,7 @@ use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{self};
 use chronolease_core::id::LeaseSeq;
 use chronolease_core::lease::SignedLease;
-use chronolease_core::sample::Sample;
+use chronolease_core::stamped::{Reading, Stamped};
 use chronolease_core::time::GenTime;
 use chronolease_core::token::{Draft, Judged};
 
@@ -143,9 +143,11 @@ impl Issuer {
         self.mode() == Mode::Leased || self.asking.is_open()
     }
 
-    /// Takes one event and appends what must be done to `out`. `now` was sampled after the event
-    /// was in.
-    pub fn handle(&mut self, now: &Sample, event: Event, out: &mut Vec<Action>) {
+    /// Takes one event, with the reading that was taken after it was in, and appends what must be
+    /// done to `out`.
+    pub fn handle(&mut self, stamped: Stamped<Event>, out: &mut Vec<Action>) {
+        let (now, event) = stamped.into_parts();
+        let now = &now;
         let why = self.take(now, event, out);
         self.burn_unanswered(now, out);
         self.close_batch(now, out);
@@ -153,7 +155,7 @@ impl Issuer {
     }
 
     /// Returns why the lease ended, if the event says so.
-    fn take(&mut self, now: &Sample, event: Event, out: &mut Vec<Action>) -> Option<NoLeaseWhy> {
+    fn take(&mut self, now: &Reading, event: Event, out: &mut Vec<Action>) -> Option<NoLeaseWhy> {
         match event {
             Event::Connected(channel) => {
                 self.holder.connected(channel);
@@ -174,7 +176,7 @@ impl Issuer {
             }
             Event::Vouched => self.holder.vouched(),
             Event::LogBroken(cause) => self.holder.log_broken(cause),
-            Event::Granted(signed, lease) => match self.holder.granted(lease) {
+            Event::Granted(signed, lease) => match self.holder.granted(now, lease) {
                 Ok(sequence) => {
                     self.lease_record = Some(LeaseRecord { sequence, signed, stands: Stands::Due });
                     self.lease_is_durable(out);
@@ -209,7 +211,7 @@ impl Issuer {
     }
 
     /// Closes a batch if a lane is free; without a lease everybody who waits is told at once.
-    fn close_batch(&mut self, now: &Sample, out: &mut Vec<Action>) {
+    fn close_batch(&mut self, now: &Reading, out: &mut Vec<Action>) {
         if self.waiting.is_empty() {
             return;
         }
@@ -288,7 +290,7 @@ impl Issuer {
     /// No record, no token. With it, the tokens are signed if their lease still stands.
     fn logged(
         &mut self,
-        now: &Sample,
+        now: &Reading,
         lane: LaneId,
         recorded: Result<LeafIndex, NotRecorded>,
         out: &mut Vec<Action>,
@@ -319,8 +321,8 @@ impl Issuer {
         reject(batch, rejection, out);
     }
 
-    fn may_sign(&self, now: &Sample, out: &mut Vec<Action>) -> bool {
-        let usable = self.builder.certificate().usable_at(now.real);
+    fn may_sign(&self, now: &Reading, out: &mut Vec<Action>) -> bool {
+        let usable = self.builder.certificate().usable_at(now.sample.real);
         if let Err(not_usable) = usable {
             out.push(Action::Note(Note::NotUsable(not_usable)));
         }
@@ -332,7 +334,7 @@ impl Issuer {
         out.extend(waiting.map(|(id, _)| Action::Reply(id, Err(rejection))));
     }
 
-    fn note_lease(&mut self, now: &Sample, why: Option<NoLeaseWhy>, out: &mut Vec<Action>) {
+    fn note_lease(&mut self, now: &Reading, why: Option<NoLeaseWhy>, out: &mut Vec<Action>) {
         let holds = self.holder.lease().map(|lease| lease.sequence);
         match (self.held, holds) {
             (None, Some(sequence)) => out.push(Action::Note(Note::LeaseHeld(sequence))),
@@ -344,7 +346,7 @@ impl Issuer {
                     tsu: self.holder.me().tsu.clone(),
                     sequence,
                     cause: why.cause(),
-                    found_by: Some(*now),
+                    found_by: Some(now.sample),
                 })));
             }
             (None, None) | (Some(_), Some(_)) => {}

@@ -3,7 +3,7 @@
 use chronolease_core::broken::{Condition, kept};
 use chronolease_core::evidence::leaf;
 use chronolease_core::id::BatchSeq;
-use chronolease_core::sample::Sample;
+use chronolease_core::stamped::Reading;
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_core::token::Signed;
 
@@ -58,7 +58,7 @@ impl Issuer {
     }
 
     /// A token is signed: it leaves, unless the confirmation is not on record yet.
-    pub(super) fn finished(&mut self, now: &Sample, finished: Finished, out: &mut Vec<Action>) {
+    pub(super) fn finished(&mut self, now: &Reading, finished: Finished, out: &mut Vec<Action>) {
         let Finished { lane, id, token } = finished;
         let Some(signing) = self.signing.get_mut(&lane) else { return };
         signing.left = signing.left.saturating_sub(1);
@@ -69,7 +69,7 @@ impl Issuer {
     /// The confirmation of the batch in this lane is durable, or it is not.
     pub(super) fn confirmation_logged(
         &mut self,
-        now: &Sample,
+        now: &Reading,
         lane: LaneId,
         recorded: Result<(), NotRecorded>,
         out: &mut Vec<Action>,
@@ -88,7 +88,7 @@ impl Issuer {
     }
 
     /// Releases what may leave; with the last token of its batch the lane is free.
-    fn settle(&mut self, now: &Sample, lane: LaneId, out: &mut Vec<Action>) {
+    fn settle(&mut self, now: &Reading, lane: LaneId, out: &mut Vec<Action>) {
         let Some(signing) = self.signing.get_mut(&lane) else { return };
         let confirmation = signing.confirmation;
         if kept(Condition::ConfirmationDurable) && matches!(confirmation, Stands::Writing(..)) {
@@ -109,7 +109,7 @@ impl Issuer {
     /// reason to hold back what was sampled in time.
     fn release(
         &mut self,
-        now: &Sample,
+        now: &Reading,
         id: RequestId,
         token: Option<Signed<Content>>,
         confirmation: Stands,
@@ -121,7 +121,7 @@ impl Issuer {
         let usable = self.may_sign(now, out);
         let fresh = |at: RawInstant| {
             !kept(Condition::ConfirmationAge)
-                || (now.raw_after - at).magnitude() <= CONFIRMATION_AGE_MAX
+                || (now.sample.raw_after - at).magnitude() <= CONFIRMATION_AGE_MAX
         };
         let recorded = match confirmation {
             Stands::Durable(sequence, at) if fresh(at) => Ok(Some(sequence)),

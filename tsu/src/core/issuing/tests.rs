@@ -3,10 +3,14 @@ use crate::core::holder::tests::{CHANNEL, lease, sample as sample_at, terms};
 use crate::core::rfc3161::NotUsable;
 use crate::core::rfc3161::TokenBuilder;
 use crate::core::rfc3161::testing::{self, Pki};
+use crate::core::testing::{BOOT, ShownClocks};
 use crate::io::signer::{FileSigner, Signer};
+use chronolease_core::clock_reader::ClockWatch;
 use chronolease_core::evidence::leaf::Intent;
 use chronolease_core::id::Nonce;
 use chronolease_core::lease::EndingCause;
+use chronolease_core::sample::Sample;
+use chronolease_core::stamped::Stamped;
 use chronolease_core::token::Witnessed;
 use chronolease_core::wire::LeaseEnded;
 
@@ -20,6 +24,7 @@ fn signed() -> SignedLease {
     SignedLease { terms_der: vec![], signature: vec![] }
 }
 
+mod reader;
 mod witness;
 
 struct Bench {
@@ -28,6 +33,7 @@ struct Bench {
     signer: FileSigner,
     next: u64,
     now: Sample,
+    watch: ClockWatch,
     out: Vec<Action>,
 }
 
@@ -43,8 +49,8 @@ impl Bench {
     fn of(me: Terms, pki: &Pki, lanes: usize) -> Self {
         let builder = Arc::new(pki.builder());
         let issuer = Issuer::new(me, Arc::clone(&builder), lanes);
-        let now = sample(0, 0);
-        Self { issuer, builder, signer: pki.signer(), next: 0, now, out: vec![] }
+        let (now, watch) = (sample(0, 0), ClockWatch::undisturbed(BOOT));
+        Self { issuer, builder, signer: pki.signer(), next: 0, now, watch, out: vec![] }
     }
 
     fn leased(lanes: usize) -> Self {
@@ -57,7 +63,8 @@ impl Bench {
     fn handle(&mut self, now: &Sample, event: Event) {
         self.out.clear();
         self.now = *now;
-        self.issuer.handle(now, event, &mut self.out);
+        let clocks = ShownClocks { sample: *now, watch: &self.watch };
+        self.issuer.handle(Stamped::receive(event, &clocks), &mut self.out);
     }
 
     fn grant(&mut self, sequence: u64, now: &Sample) {

@@ -4,10 +4,16 @@ use super::*;
 use std::path::Path;
 use std::sync::Arc;
 
+use chronolease_core::clock_reader::{ClockWatch, Lost};
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::id::{LeaseSeq, Nonce};
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
+use chronolease_core::time::Bound;
+use chronolease_net::clock_reader::ClockReader;
 use chronolease_net::evidence::{self, MemoryDisk, Settings};
+
+use chronolease_sys::Clocks;
+use tokio::sync::watch;
 
 use crate::core::holder::Terms;
 use crate::core::holder::tests::{CHANNEL, lease, terms};
@@ -31,6 +37,7 @@ struct Bench {
     events: mpsc::Sender<Event>,
     from_tsu: mpsc::Receiver<ToLink>,
     requests: mpsc::Sender<Incoming>,
+    reader_says: watch::Sender<ClockWatch>,
 }
 
 impl Bench {
@@ -48,10 +55,11 @@ impl Bench {
         let (events, events_in) = mpsc::channel(16);
         let (to_monitor, from_tsu) = link::outgoing();
         let (finished, finished_in) = mpsc::channel(2);
+        let (reader_says, heard) = watch::channel(ClockWatch::undisturbed(clocks.boot_id()));
+        let reader = ClockReader::over(heard);
         let driver = Driver {
             issuer: Issuer::new(me, Arc::clone(&builder), 2),
-            clocks,
-            bracket: Bound::from_millis(1),
+            clocks: WatchedClocks { clocks, bracket: Bound::from_millis(1), reader },
             signers: SignerPool::start(2, &builder, &signer, &finished).expect("threads"),
             recorder: recorder.clone(),
             link: events_in,
@@ -62,7 +70,7 @@ impl Bench {
             health: Health::new(clocks, Bound::from_millis(5_000)),
         };
         tokio::spawn(driver.run(CancellationToken::new()));
-        Self { clocks, recorder, events, from_tsu, requests }
+        Self { clocks, recorder, events, from_tsu, requests, reader_says }
     }
 
     async fn tell(&self, event: Event) {
@@ -126,6 +134,24 @@ async fn what_nobody_waits_for_reaches_the_log_while_clients_keep_asking() {
         let waited = (bench.clocks.raw() - start).magnitude();
         assert!(waited < Bound::from_millis(30_000), "the ending never reached the log");
     }
+}
+
+/// Nobody asks for a token, and no tick comes: the runtime's own clock stands still.
+#[tokio::test(start_paused = true)]
+async fn a_lost_clock_reader_is_acted_upon_at_once() {
+    let mut bench = Bench::start();
+    bench.grant().await;
+    let token = bench.ask().await.await.expect("an answer");
+    assert!(token.is_ok(), "{token:?}");
+    bench.reader_says.send_modify(|watch| watch.on_loss(Lost::Closed));
+    bench.tell(Event::Probed(Nonce::from_bytes([7; 32]))).await;
+    let Some(ToLink::Answer(answer)) = bench.from_tsu.recv().await else {
+        panic!("a probe is answered")
+    };
+    assert_eq!(answer.ended.map(|ended| ended.cause), Some(EndingCause::ReaderLost));
+    assert!(answer.reader.heard.is_err());
+    let rejected = bench.ask().await.await.expect("an answer");
+    assert!(rejected.is_err());
 }
 
 fn sample() -> Sample {

@@ -59,7 +59,7 @@ fn disconnect(bench: &mut Bench, at_ms: i64, conn: u64) {
 /// The TSU answers its last probe, its clock is right, and its checkpoint is this.
 fn answer(bench: &mut Bench, at_ms: i64, conn: u64, log: Option<LogOffer>) -> Vec<ToTsu> {
     let (now, nonce) = (sample(at_ms), bench.probe());
-    let answer = ProbeAnswer { nonce, sample: now, ended: None, log };
+    let answer = ProbeAnswer { nonce, sample: now, reader: QUIET, ended: None, log };
     let (conn, received) = (ConnId(conn), now.raw_after);
     bench.engine.take(&now, Some(Input::Answered { ward: 0, conn, answer, received }));
     bench.engine.records.flush(&now);
@@ -241,7 +241,7 @@ async fn a_checkpoint_that_does_not_continue_the_last_confirmed_batch_is_not_vou
     assert!(bench.tsu.met_shown(welcome.vouched, welcome.shown).is_err(), "the TSU sees it too");
     let (now, log_offer) = (sample(1_010), Some(bench.tsu.offer()));
     let nonce = probe.expect("it is probed");
-    let answer = ProbeAnswer { nonce, sample: now, ended: None, log: log_offer };
+    let answer = ProbeAnswer { nonce, sample: now, reader: QUIET, ended: None, log: log_offer };
     let (conn, received) = (ConnId(1), now.raw_after);
     bench.engine.take(&now, Some(Input::Answered { ward: 0, conn, answer, received }));
     assert_eq!(bench.ward().record().latch, Some(EndingCause::Rollback));

@@ -3,10 +3,7 @@ use core::num::NonZeroU64;
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock_reader::{Machine, Marker, OddReading, Pps, Steps};
-use crate::id::ReaderRun;
-use crate::sample::Sample;
-use crate::time::Timestamp;
+use crate::clock_reader::{Pps, Steps};
 
 const BOOT: BootId = BootId::from_bytes([7; 16]);
 const SILENCE_MAX: Bound = Bound::from_millis(1_000);
@@ -297,4 +294,39 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_mark_of_an_instant_without_a_reader_never_finds_it_alive() {
+    let mut watch = ClockWatch::new(BOOT, SILENCE_MAX);
+    let never = watch.view(at(0));
+    assert_eq!(never.heard(), Err(Lost::NeverHeard));
+    hear(&mut watch, report(1, 1, 100, 0));
+    assert_eq!(watch.view(at(101)).since(&never.mark()), Since::Lost(Lost::NeverHeard));
+    watch.on_loss(Lost::Closed);
+    let lost = watch.view(at(102));
+    assert_eq!(lost.since(&lost.mark()), Since::Lost(Lost::Closed));
+    hear(&mut watch, report(1, 2, 200, 0));
+    assert_eq!(watch.view(at(201)).since(&lost.mark()), Since::Lost(Lost::Closed));
+    let heard = watch.view(at(202));
+    assert_eq!(heard.since(&heard.mark()), Since::Alive);
+}
+
+#[test]
+fn a_view_tells_the_other_box_what_happened() {
+    let (mut watch, _) = watching();
+    hear(&mut watch, report(1, 3, 200, 2));
+    let word = watch.view(at(201)).word();
+    assert_eq!((word.steps, word.disruptions), (2, 0));
+    assert!(word.heard.is_ok());
+    watch.on_loss(Lost::Closed);
+    let word = watch.view(at(202)).word();
+    assert_eq!((word.steps, word.heard), (2, Err(LostKind::Closed)));
+}
+
+#[test]
+fn an_undisturbed_box_stays_so() {
+    let watch = ClockWatch::undisturbed(BOOT);
+    let mark = watch.view(at(1)).mark();
+    assert_eq!(watch.since(&mark, at(1_000_000_000)), Since::Alive);
 }

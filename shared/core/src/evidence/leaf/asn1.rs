@@ -14,6 +14,7 @@ use super::super::checkpoint::Checkpoint;
 use super::super::merkle::Hash;
 use super::super::note::KeyName;
 use super::{event, imprint};
+use crate::clock_reader::asn1::ReaderWord;
 use crate::fusion::{Faults, NoUtc};
 use crate::id::{self, LeaseSeq};
 use crate::interval;
@@ -145,7 +146,8 @@ struct Interval {
     hi: i64,
 }
 
-/// `Verdict ::= SEQUENCE { tsu, sent, received, answer, judgedAt, utcMinusRaw, assessment }`
+/// `Verdict ::= SEQUENCE { tsu, sent, received, answer, judgedAt, utcMinusRaw, assessment,
+/// reader [4] OPTIONAL }`
 #[derive(AsnType, Encode, Decode)]
 struct Verdict {
     tsu: Utf8String,
@@ -155,6 +157,8 @@ struct Verdict {
     judged_at: i64,
     utc_minus_raw: Interval,
     assessment: Assessment,
+    #[rasn(tag(4))]
+    reader: Option<ReaderWord>,
 }
 
 /// `Assessment ::= CHOICE { good [0], bad [1], unknown [2], unusable [3] }`

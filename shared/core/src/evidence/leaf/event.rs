@@ -1,5 +1,6 @@
 //! The kinds of leaves.
 
+use crate::clock_reader::ReaderWord;
 use crate::confirmation::SignedConfirmation;
 use crate::fusion::{Faults, NoUtc};
 use crate::id::{Incarnation, LeaseSeq, Serial, TsuId};
@@ -149,6 +150,8 @@ pub struct Probed {
     pub received: RawInstant,
     /// What the TSU read.
     pub answer: Sample,
+    /// What the TSU's clock reader said of it. `None` in records of builds without one.
+    pub reader: Option<ReaderWord>,
     /// The instant that `utc_minus_raw` holds for.
     pub judged_at: RawInstant,
     /// UTC less the monitor's RAW.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock_reader::testing::word;
 use crate::confirmation::SignedConfirmation;
 use crate::evidence::TreeSize;
 use crate::evidence::checkpoint::Checkpoint;
@@ -102,13 +103,15 @@ fn verdicts() -> impl Strategy<Value = Event> {
         intervals().prop_map(Assessment::Unknown),
         Just(Assessment::Unusable),
     ];
-    (any::<(i64, i64, i64)>(), samples(), intervals(), assessment).prop_map(
-        |((sent, received, judged_at), answer, utc_minus_raw, assessment)| {
+    let answer = (samples(), prop::option::of(word()));
+    (any::<(i64, i64, i64)>(), answer, intervals(), assessment).prop_map(
+        |((sent, received, judged_at), (answer, reader), utc_minus_raw, assessment)| {
             Event::Verdict(Probed {
                 tsu: tsu(),
                 sent: RawInstant::from_nanos(sent),
                 received: RawInstant::from_nanos(received),
                 answer,
+                reader,
                 judged_at: RawInstant::from_nanos(judged_at),
                 utc_minus_raw,
                 assessment,

@@ -4,6 +4,7 @@ use rasn::prelude::*;
 
 use super::confirmation::{Batch, SignedConfirmation};
 use super::{Bytes16, Bytes32, Sample, SignedLease, TreeHead, cause, proof_from, proof_to, tsu_id};
+use crate::clock_reader::asn1::ReaderWord;
 use crate::confirmation;
 use crate::id::{self, BatchSeq, BootId, LeaseSeq};
 use crate::wire::{self, WireError};
@@ -30,12 +31,13 @@ pub(in crate::wire) struct Hello {
     held: TreeHead,
 }
 
-/// `ProbeAnswer ::= SEQUENCE { nonce, sample, ended [0] LeaseEnded OPTIONAL, log [1] LogOffer
-/// OPTIONAL }`
+/// `ProbeAnswer ::= SEQUENCE { nonce, sample, reader, ended [0] LeaseEnded OPTIONAL, log [1]
+/// LogOffer OPTIONAL }`
 #[derive(AsnType, Encode, Decode)]
 pub(in crate::wire) struct ProbeAnswer {
     nonce: Bytes32,
     sample: Sample,
+    reader: ReaderWord,
     #[rasn(tag(0))]
     ended: Option<LeaseEnded>,
     #[rasn(tag(1))]
@@ -113,6 +115,7 @@ impl From<&wire::ToMonitor> for ToMonitor {
             wire::ToMonitor::Answer(answer) => Self::Answer(ProbeAnswer {
                 nonce: Bytes32::new(*answer.nonce.as_bytes()),
                 sample: Sample::from(&answer.sample),
+                reader: ReaderWord::from(&answer.reader),
                 ended: answer.ended.map(|ended| LeaseEnded {
                     sequence: ended.sequence.as_u64(),
                     cause: ended.cause.code(),
@@ -147,6 +150,7 @@ impl TryFrom<ToMonitor> for wire::ToMonitor {
             ToMonitor::Answer(answer) => Self::Answer(wire::ProbeAnswer {
                 nonce: id::Nonce::from_bytes(*answer.nonce),
                 sample: answer.sample.into(),
+                reader: answer.reader.try_into()?,
                 ended: answer.ended.map(LeaseEnded::read).transpose()?,
                 log: answer.log.map(LogOffer::read).transpose()?,
             }),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chronolease_core::clock_reader::{ReaderWord, Since};
 use chronolease_core::confirmation::{Batch, GenTimes, WitnessLimits};
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::merkle;
@@ -22,6 +23,7 @@ use crate::core::authority::{ShownLog, Ward};
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::sources::{PollResult, Report, Source, Voters};
+use crate::core::testing::QUIET;
 use chronolease_core::time::GenTimeDigits;
 
 const MS: i64 = 1_000_000;
@@ -308,10 +310,16 @@ impl Sim {
         }
     }
 
+    /// A kernel announces its leap second as a step.
+    fn kernel_steps(&self) -> u64 {
+        u64::from(self.reading(self.scenario.tsu_leaps) != self.reading(false))
+    }
+
     fn answer(&mut self, nonce: Nonce) {
         let _ = self.judge();
         let (sample, ended) = (self.sample(), self.ended);
-        let answer = ProbeAnswer { nonce, sample, ended, log: None };
+        let reader = ReaderWord { steps: self.kernel_steps(), ..QUIET };
+        let answer = ProbeAnswer { nonce, sample, reader, ended, log: None };
         let log = Some(ShownLog { tree: TreeHead::empty(), since_shown: Vec::new() });
         let received = raw(self.now_ms);
         self.handle(Event::Answered { conn: CONN, answer, received, log });
@@ -325,7 +333,7 @@ impl Sim {
             digits: GenTimeDigits::Three,
         };
         let lease = self.lease.as_ref()?;
-        match judge(&self.sample(), ME, lease, &limits, None) {
+        match judge(&self.sample(), Since::Alive, ME, lease, &limits, None) {
             Ok(judged) => Some(judged),
             Err(refusal) => {
                 if let Some(cause) = refusal.ends_lease() {

@@ -221,6 +221,7 @@ impl From<&event::Probed> for Verdict {
             sent: probed.sent.as_nanos(),
             received: probed.received.as_nanos(),
             answer: Sample::from(&probed.answer),
+            reader: probed.reader.as_ref().map(ReaderWord::from),
             judged_at: probed.judged_at.as_nanos(),
             utc_minus_raw: probed.utc_minus_raw.into(),
             assessment: match probed.assessment {
@@ -241,6 +242,7 @@ impl TryFrom<Verdict> for event::Probed {
             sent: RawInstant::from_nanos(verdict.sent),
             received: RawInstant::from_nanos(verdict.received),
             answer: verdict.answer.into(),
+            reader: verdict.reader.map(TryInto::try_into).transpose()?,
             judged_at: RawInstant::from_nanos(verdict.judged_at),
             utc_minus_raw: verdict.utc_minus_raw.try_into()?,
             assessment: match verdict.assessment {

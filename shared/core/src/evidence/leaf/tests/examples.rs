@@ -1,6 +1,7 @@
 //! One leaf of each kind, as `docs/evidence.md` shows them.
 
 use super::*;
+use crate::clock_reader::{Account, KernelState, KernelStatus, Marker, ReaderWord, TimeState};
 use crate::confirmation::{self, Batch, Confirmation, GenTimes};
 use crate::evidence::TreeHead;
 use crate::evidence::note::LogKey;
@@ -93,6 +94,34 @@ fn leap_change() -> LeapChange {
     }
 }
 
+fn probed(reader: Option<ReaderWord>) -> Probed {
+    Probed {
+        tsu: tsu(),
+        sent: RawInstant::from_nanos(1_000_000),
+        received: RawInstant::from_nanos(1_400_000),
+        answer: sample(77_000_000),
+        reader,
+        judged_at: RawInstant::from_nanos(1_450_000),
+        utc_minus_raw: interval(1_799_999_999_999_000_000, 1_800_000_000_001_000_000),
+        assessment: Assessment::Good(interval(-1_200_000, 1_300_000)),
+    }
+}
+
+/// Of a box that chrony keeps.
+fn reader() -> ReaderWord {
+    let kernel = KernelState {
+        state: TimeState::Ok,
+        status: KernelStatus::from_bits(0x2001),
+        max_error: Bound::from_nanos(1_000_500_000),
+        estimated_error: Bound::from_nanos(16_000),
+        offset: Span::from_nanos(-1_234),
+        frequency_ppb: -7_300,
+        tai_offset_s: 37,
+    };
+    let account = Account { kernel: Ok(kernel), marker: Marker::Absent };
+    ReaderWord { steps: 0, disruptions: 0, heard: Ok(account) }
+}
+
 pub(super) fn all() -> Vec<(&'static str, Leaf)> {
     let serial = Serial::from_hash(&[0x41; 32]);
     let digest = |fill| Hash::from_bytes([fill; 32]);
@@ -134,18 +163,8 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 utc: Err(NoUtc::QuorumLost { usable: 1, required: 3 }),
             }),
         ),
-        (
-            "verdict",
-            Event::Verdict(Probed {
-                tsu: tsu(),
-                sent: RawInstant::from_nanos(1_000_000),
-                received: RawInstant::from_nanos(1_400_000),
-                answer: sample(77_000_000),
-                judged_at: RawInstant::from_nanos(1_450_000),
-                utc_minus_raw: interval(1_799_999_999_999_000_000, 1_800_000_000_001_000_000),
-                assessment: Assessment::Good(interval(-1_200_000, 1_300_000)),
-            }),
-        ),
+        ("verdict", Event::Verdict(probed(None))),
+        ("verdict-reader", Event::Verdict(probed(Some(reader())))),
         (
             "intent",
             Event::Intent(Intent {

@@ -1,0 +1,144 @@
+//! What a watch says at one instant, for the cores and for the other box.
+
+use super::{KernelState, Lost, Mark, Marker, OddReading, Since, StepNotice};
+
+/// What a reader that is heard tells of the box besides its clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The kernel's own account of its clock, or why it is worth nothing this time.
+    pub kernel: Result<KernelState, OddReading>,
+    /// What the hypervisor promises to change when it disrupts the box.
+    pub marker: Marker,
+}
+
+/// All that a [`ClockWatch`](super::ClockWatch) can say at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderView {
+    pub(super) heard: Result<Account, Lost>,
+    pub(super) mark: Mark,
+    pub(super) began_by: Lost,
+    pub(super) last_step: Option<StepNotice>,
+}
+
+impl ReaderView {
+    /// What the reader tells, or why it is lost.
+    ///
+    /// # Errors
+    /// [`Lost`] when nobody can tell what happens to the clock.
+    pub const fn heard(&self) -> Result<Account, Lost> {
+        self.heard
+    }
+
+    /// The mark to keep with what is measured at this instant. One of an instant at which the
+    /// reader was lost never finds it alive.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// What happened since `mark`.
+    #[must_use]
+    pub fn since(&self, mark: &Mark) -> Since {
+        if let Some(notice) = self.last_step.filter(|_| self.mark.steps != mark.steps) {
+            return Since::Stepped(notice);
+        }
+        if self.mark.disruptions != mark.disruptions {
+            return Since::Disrupted;
+        }
+        match self.heard {
+            Err(why) => Since::Lost(why),
+            Ok(_) if self.mark.epoch != mark.epoch => Since::Lost(self.began_by),
+            Ok(_) => Since::Alive,
+        }
+    }
+
+    /// What the other box is told.
+    #[must_use]
+    pub fn word(&self) -> ReaderWord {
+        let Mark { steps, disruptions, .. } = self.mark;
+        ReaderWord { steps, disruptions, heard: self.heard.map_err(Lost::kind) }
+    }
+}
+
+/// What the TSU tells the monitor of its clock reader with each answer. The two counts only grow
+/// while the TSU runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderWord {
+    /// How many step notices the TSU has heard of since its start.
+    pub steps: u64,
+    /// How often the hypervisor's marker changed since then.
+    pub disruptions: u64,
+    /// What the reader tells, or why it is lost.
+    pub heard: Result<Account, LostKind>,
+}
+
+macro_rules! lost_kinds {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $label:literal;)+) => {
+        /// Why a reader is lost, without figures. See [`Lost`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum LostKind { $($(#[$doc])* $name,)+ }
+
+        impl LostKind {
+            /// Every one there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The reason as a metric label.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$name => $label,)+ }
+            }
+
+            /// Its number on the wire.
+            #[must_use]
+            pub const fn code(self) -> u8 {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// What this number means on the wire.
+            #[must_use]
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+lost_kinds! {
+    /// [`Lost::NeverHeard`]
+    NeverHeard = 1, "never-heard";
+    /// [`Lost::Unreachable`]
+    Unreachable = 2, "unreachable";
+    /// [`Lost::Closed`]
+    Closed = 3, "closed";
+    /// [`Lost::Malformed`]
+    Malformed = 4, "malformed";
+    /// [`Lost::Silent`]
+    Silent = 5, "silent";
+    /// [`Lost::Gap`]
+    Gap = 6, "gap";
+    /// [`Lost::Restarted`]
+    Restarted = 7, "restarted";
+    /// [`Lost::OtherBoot`]
+    OtherBoot = 8, "other-boot";
+    /// [`Lost::Future`]
+    Future = 9, "future";
+    /// [`Lost::RawRegressed`]
+    RawRegressed = 10, "raw-regressed";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_labels_name_one_loss_each() {
+        let mut labels: Vec<_> = LostKind::ALL.iter().map(|kind| kind.label()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        assert_eq!(labels.len(), LostKind::ALL.len());
+        for &kind in LostKind::ALL {
+            assert_eq!(LostKind::from_code(kind.code()), Some(kind));
+        }
+        assert_eq!(LostKind::from_code(0), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! How an event meets a reading of the clocks: the reading is taken once the event is in, and is
+//! good for that event alone.
+//!
+//! A pause between "what time is it?" and "what happened?" would let an old reading stand for the
+//! present. So the cores take [`Stamped`] events, and [`Stamped::receive`] is the only way to one:
+//! it owns the event before it asks for the time.
+
+use crate::clock_reader::ReaderView;
+use crate::sample::Sample;
+
+/// The clocks of a box, and what its clock reader says of them. It can be neither copied nor
+/// cloned, so that it is not kept for a later event.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The clocks.
+    pub sample: Sample,
+    /// What the clock reader's word was worth right after the sample was taken.
+    pub reader: ReaderView,
+}
+
+/// Reads the clocks of a box anew each time it is asked.
+pub trait ReadClocks {
+    /// The clocks now, and then the clock reader's word on them.
+    fn read(&self) -> Reading;
+}
+
+/// An event with a reading that was taken after the event was in.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stamped<E> {
+    reading: Reading,
+    event: E,
+}
+
+impl<E> Stamped<E> {
+    /// Takes the event, which must have been received completely, and only then reads the clocks.
+    #[must_use]
+    pub fn receive(event: E, clocks: &impl ReadClocks) -> Self {
+        let reading = clocks.read();
+        Self { reading, event }
+    }
+
+    /// The reading.
+    #[must_use]
+    pub const fn now(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// Both, to be used up together.
+    #[must_use]
+    pub fn into_parts(self) -> (Reading, E) {
+        (self.reading, self.event)
+    }
+}
