@@ -95,6 +95,9 @@ impl<'a> Audit<'a> {
             Event::LeapChange(change) if !change.is_consistent() => {
                 vec![Fault::LeapChange(change.end)]
             }
+            Event::PpsChange(change) if !change.is_consistent() => {
+                vec![Fault::PpsChange(change.to)]
+            }
             // By themselves they contradict nothing.
             Event::Stopped
             | Event::ConfigDigest(_)
@@ -108,7 +111,8 @@ impl<'a> Audit<'a> {
             | Event::PeerBroken(_)
             | Event::PeerEpoch(_)
             | Event::SourceDoubt(_)
-            | Event::LeapChange(_) => Vec::new(),
+            | Event::LeapChange(_)
+            | Event::PpsChange(_) => Vec::new(),
         }
     }
 

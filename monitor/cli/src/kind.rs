@@ -70,6 +70,8 @@ kinds! {
     LeapChange = "leap-change";
     /// Something speaks against a source.
     SourceDoubt = "source-doubt";
+    /// The state of the monitor's pulse-per-second signal changed.
+    PpsChange = "pps-change";
 }
 
 impl fmt::Display for Kind {

@@ -6,6 +6,7 @@
 //! | [`nts`] | how a source proves who it is: keys, cookies, extension fields |
 //! | [`sources`] | all sources together: states, votes and the fused view of UTC |
 //! | [`leap`] | what the sources show of leap seconds |
+//! | [`pps`] | whether a pulse-per-second signal fits what the sources say |
 //! | [`continuity`] | whether this box ran through |
 //! | [`assessment`] | the verdict on a TSU's clock |
 //! | [`authority`] | whom it admits, what it grants, why it ends |
@@ -16,6 +17,7 @@ pub mod continuity;
 pub mod leap;
 pub mod ntp;
 pub mod nts;
+pub mod pps;
 pub mod sources;
 
 #[cfg(test)]

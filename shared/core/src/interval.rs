@@ -67,6 +67,12 @@ impl Interval {
         Self { lo: self.lo + by, hi: self.hi + by }
     }
 
+    /// Every sum of a span of this interval and one of the other.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { lo: self.lo + other.lo, hi: self.hi + other.hi }
+    }
+
     /// What both intervals hold, or `None` when they do not meet.
     #[must_use]
     pub fn intersection(self, other: Self) -> Option<Self> {

@@ -15,6 +15,7 @@
 //! | [`fusion`] | UTC as the hull of what enough laboratories agree on |
 //! | [`clock_reader`] | what the clock reader publishes, and what its word is worth |
 //! | [`leap`] | leap seconds: what is expected, and when issuing is suspended |
+//! | [`pps`] | whether the edges of a pulse-per-second signal are where they should be |
 //! | [`broken`] | the conditions that the simulator can leave out |
 //! | [`budget`] | the arithmetic that a configuration must satisfy |
 //! | [`evidence`] | the evidence log's tree, notes and witness |
@@ -39,6 +40,7 @@ pub mod interval;
 pub mod judge;
 pub mod leap;
 pub mod lease;
+pub mod pps;
 pub mod sample;
 pub mod stamped;
 pub mod time;

@@ -7,6 +7,7 @@ use chronolease_core::evidence::leaf::LeafError;
 use chronolease_core::id::{LeaseSeq, Serial, TsuId};
 use chronolease_core::judge::Refusal;
 use chronolease_core::leap::month_end::MonthEnd;
+use chronolease_core::pps::PpsState;
 use chronolease_core::time::GenTime;
 use chronolease_core::wire::WireError;
 
@@ -106,4 +107,7 @@ pub enum Fault {
     /// The record of a boundary says something else than its own readings.
     #[error("what was observed at the end of {0} is not what its readings show")]
     LeapChange(MonthEnd),
+    /// The record of a pulse-per-second signal says something else than its own edge.
+    #[error("the edge of the pulse-per-second signal does not show that it is {0}")]
+    PpsChange(PpsState),
 }

@@ -1,4 +1,5 @@
 use super::*;
+use chronolease_core::clock_reader::RawWindow;
 use chronolease_core::evidence::leaf::{BoxRole, Imprint, Started};
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::{BootId, ChannelBinding};
@@ -6,6 +7,7 @@ use chronolease_core::interval::Interval;
 use chronolease_core::leap::month_end::MonthEnd;
 use chronolease_core::leap::passage::{LeapChange, Observed, Reading};
 use chronolease_core::leap::plan::Outlook;
+use chronolease_core::pps::{PlacedEdge, PpsChange, PpsLimits, PpsState};
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
 
@@ -266,4 +268,24 @@ fn what_was_observed_at_a_boundary_is_observed_again() {
     assert_eq!(audit(&[record(Observed::Nothing)]), []);
     let lie = audit(&[record(Observed::Unclear)]);
     assert_eq!(lie, [at(0, Kind::LeapChange, Fault::LeapChange(end))]);
+}
+
+#[test]
+fn an_edge_of_the_pps_signal_is_judged_again() {
+    let at = |ns| RawInstant::from_nanos(ns);
+    let edge = PlacedEdge { sequence: 1, raw: RawWindow::new(at(9), at(9)).expect("in order") };
+    let utc = Reading { at: at(9), utc_minus_raw: Interval::within(Bound::from_millis(1)) };
+    let limits = PpsLimits {
+        residual: Bound::from_millis(5),
+        jitter: Bound::from_millis(1),
+        rho: Ppb::from_ppm(100),
+    };
+    let record = |to| {
+        let (from, before) = (PpsState::Acquiring, None);
+        let (edge, utc) = (Some(edge), Some(utc));
+        Event::PpsChange(PpsChange { from, to, limits, before, edge, utc })
+    };
+    assert_eq!(audit(&[record(PpsState::Good)]), []);
+    let lie = audit(&[record(PpsState::Shifted)]);
+    assert_eq!(lie, [self::at(0, Kind::PpsChange, Fault::PpsChange(PpsState::Shifted))]);
 }

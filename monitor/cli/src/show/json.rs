@@ -12,6 +12,7 @@ use chronolease_core::fusion::NoUtc;
 use chronolease_core::interval::Interval;
 use chronolease_core::leap::passage::{LeapChange, Reading};
 use chronolease_core::lease::{LeaseTerms, SignedLease};
+use chronolease_core::pps::{self, PlacedEdge, PpsChange};
 use chronolease_core::sample::Sample;
 use chronolease_core::wire;
 use serde_json::{Map, Value, json};
@@ -82,6 +83,7 @@ fn event(event: &Event) -> Map<String, Value> {
         }),
         Event::LeapChange(it) => leap_change(it),
         Event::SourceDoubt(it) => doubt(it),
+        Event::PpsChange(it) => pps_change(it),
     };
     match fields {
         Value::Object(fields) => fields,
@@ -252,8 +254,11 @@ fn intent(it: &Intent) -> Value {
     })
 }
 
+fn reading(it: &Reading) -> Value {
+    json!({ "at_ns": it.at.as_nanos(), "utc_minus_raw": interval(it.utc_minus_raw) })
+}
+
 fn leap_change(it: &LeapChange) -> Value {
-    let reading = |it: &Reading| json!({ "at_ns": it.at.as_nanos(), "utc_minus_raw": interval(it.utc_minus_raw) });
     let (first, last) = it.when();
     json!({
         "end": it.end.to_string(),
@@ -279,6 +284,31 @@ fn doubt(it: &SourceDoubt) -> Value {
         }
     };
     json!({ "source": it.source, "doubt": doubt })
+}
+
+fn pps_change(it: &PpsChange) -> Value {
+    let edge = |it: &PlacedEdge| {
+        json!({
+            "sequence": it.sequence,
+            "earliest_ns": it.raw.earliest().as_nanos(),
+            "latest_ns": it.raw.latest().as_nanos(),
+        })
+    };
+    let residual = it
+        .edge
+        .zip(it.utc)
+        .map(|(edge, utc)| interval(pps::residual(edge.raw, &utc, it.limits.rho)));
+    json!({
+        "from": it.from.label(),
+        "to": it.to.label(),
+        "residual_limit_ns": it.limits.residual.as_nanos(),
+        "jitter_limit_ns": it.limits.jitter.as_nanos(),
+        "rho_ppb": it.limits.rho.as_ppb(),
+        "before": it.before.as_ref().map(edge),
+        "edge": it.edge.as_ref().map(edge),
+        "utc": it.utc.as_ref().map(reading),
+        "residual": residual,
+    })
 }
 
 fn sample(it: &Sample) -> Value {

@@ -74,6 +74,7 @@ fn event(event: &Event) -> String {
                 format!("source={source:?} smears: drift={drift_ppb}ppb over={over}")
             }
         },
+        Event::PpsChange(it) => format!("from={} to={}", it.from, it.to),
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use chronolease_cli::fsck;
+use chronolease_core::clock_reader::RawWindow;
 use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
@@ -25,6 +26,7 @@ use chronolease_core::leap::passage::{LeapChange, Observed, Reading};
 use chronolease_core::leap::plan::Outlook;
 use chronolease_core::leap::smear::Smear;
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
+use chronolease_core::pps::{PlacedEdge, PpsChange, PpsLimits, PpsState};
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, GenTime, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
 use chronolease_net::evidence::{self, Disk, Entry, Known, Owner, Settings};
@@ -291,6 +293,22 @@ pub(crate) fn leap_change(observed: Observed) -> Event {
     })
 }
 
+/// An edge on its second, said to have made the signal this.
+pub(crate) fn pps_change(to: PpsState) -> Event {
+    let raw = RawWindow::new(RawInstant::from_nanos(1_000), RawInstant::from_nanos(2_000));
+    let edge = PlacedEdge { sequence: 1, raw: raw.expect("in order") };
+    let utc = Reading { at: RawInstant::from_nanos(3_000), utc_minus_raw: interval(-10, 10) };
+    let (residual, jitter) = (Bound::from_millis(5), Bound::from_millis(1));
+    Event::PpsChange(PpsChange {
+        from: PpsState::Acquiring,
+        to,
+        limits: PpsLimits { residual, jitter, rho: Ppb::from_ppm(100) },
+        before: None,
+        edge: Some(edge),
+        utc: Some(utc),
+    })
+}
+
 /// One event of each kind; start and stop come first.
 pub(crate) fn every_kind() -> Vec<Event> {
     let (size, root) = (TreeSize::EMPTY, Hash::of_nothing());
@@ -332,5 +350,6 @@ pub(crate) fn every_kind() -> Vec<Event> {
             source: "\u{1b}[2J".to_owned(),
             doubt: Doubt::Smear(Smear { drift_ppb: -11_574, over: Bound::from_millis(3_600_000) }),
         }),
+        pps_change(PpsState::Good),
     ]
 }

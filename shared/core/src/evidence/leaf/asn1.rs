@@ -4,9 +4,11 @@
 mod convert;
 mod doubt;
 mod leap;
+mod pps;
 
 use doubt::SourceDoubt;
 use leap::LeapChange;
+use pps::PpsChange;
 use rasn::prelude::*;
 
 use super::super::TreeSize;
@@ -68,6 +70,8 @@ enum Event {
     LeapChange(LeapChange),
     #[rasn(tag(20))]
     SourceDoubt(SourceDoubt),
+    #[rasn(tag(21))]
+    PpsChange(PpsChange),
 }
 
 /// `Started ::= SEQUENCE { role, version, build, incarnation [0] OPTIONAL, configDigest }`

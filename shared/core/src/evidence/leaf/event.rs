@@ -8,6 +8,7 @@ use crate::interval::Interval;
 use crate::leap::passage::LeapChange;
 use crate::leap::smear::Smear;
 use crate::lease::{EndingCause, SignedLease};
+use crate::pps::PpsChange;
 use crate::sample::Sample;
 use crate::time::{GenTime, RawInstant};
 
@@ -57,6 +58,8 @@ pub enum Event {
     LeapChange(LeapChange),
     /// Something speaks against a source.
     SourceDoubt(SourceDoubt),
+    /// The state of the monitor's pulse-per-second signal changed.
+    PpsChange(PpsChange),
 }
 
 /// Which of the two boxes.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock_reader::RawWindow;
 use crate::clock_reader::testing::word;
 use crate::confirmation::SignedConfirmation;
 use crate::evidence::TreeSize;
@@ -16,6 +17,7 @@ use crate::leap::passage::{LeapChange, Observed, Reading};
 use crate::leap::plan::Outlook;
 use crate::leap::smear::Smear;
 use crate::lease::{EndingCause, SignedLease};
+use crate::pps::{PlacedEdge, PpsChange, PpsLimits, PpsState};
 use crate::time::{Bound, GenTime, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
 
 mod examples;
@@ -173,6 +175,31 @@ fn doubts() -> impl Strategy<Value = Event> {
         .prop_map(|(source, doubt)| Event::SourceDoubt(SourceDoubt { source, doubt }))
 }
 
+fn pps_changes() -> impl Strategy<Value = Event> {
+    let state = || prop::sample::select(PpsState::ALL);
+    let limits = any::<(u64, u64, u32)>().prop_map(|(residual, jitter, rho)| PpsLimits {
+        residual: Bound::from_nanos(residual),
+        jitter: Bound::from_nanos(jitter),
+        rho: Ppb::from_ppb(rho),
+    });
+    let edge = || {
+        let edge = any::<(u32, i64, i64)>().prop_map(|(sequence, a, b)| {
+            let (earliest, latest) =
+                (RawInstant::from_nanos(a.min(b)), RawInstant::from_nanos(a.max(b)));
+            let raw = RawWindow::new(earliest, latest).expect("in order");
+            PlacedEdge { sequence, raw }
+        });
+        prop::option::of(edge)
+    };
+    let utc = (any::<i64>(), intervals())
+        .prop_map(|(at, utc_minus_raw)| Reading { at: RawInstant::from_nanos(at), utc_minus_raw });
+    (state(), state(), limits, edge(), edge(), prop::option::of(utc)).prop_map(
+        |(from, to, limits, before, edge, utc)| {
+            Event::PpsChange(PpsChange { from, to, limits, before, edge, utc })
+        },
+    )
+}
+
 fn the_rest() -> impl Strategy<Value = Event> {
     let token = (serials(), any_hash())
         .prop_map(|(serial, token_digest)| IssuedToken { serial, token_digest });
@@ -206,7 +233,7 @@ fn the_rest() -> impl Strategy<Value = Event> {
 fn leaves() -> impl Strategy<Value = Leaf> {
     let events = prop_oneof![
         1 => started(), 1 => ended(), 2 => rounds(), 2 => verdicts(), 1 => intents(),
-        1 => leap_changes(), 1 => doubts(), 6 => the_rest(),
+        1 => leap_changes(), 1 => doubts(), 1 => pps_changes(), 6 => the_rest(),
     ];
     (samples(), events).prop_map(|(made, event)| Leaf { made, event })
 }

@@ -24,7 +24,7 @@ pub(super) struct LeapChange {
 
 /// `Reading ::= SEQUENCE { at, utcMinusRaw }`
 #[derive(AsnType, Encode, Decode)]
-struct Reading {
+pub(super) struct Reading {
     at: i64,
     utc_minus_raw: Interval,
 }

@@ -7,7 +7,6 @@ use crate::evidence::TreeHead;
 use crate::evidence::note::LogKey;
 use crate::id::{BatchSeq, ChannelBinding};
 use crate::lease::LeaseTerms;
-use crate::time::GenTimeDigits;
 use crate::wire;
 
 fn sample(raw_ns: i64) -> Sample {
@@ -122,6 +121,31 @@ fn reader() -> ReaderWord {
     ReaderWord { steps: 0, disruptions: 0, heard: Ok(account) }
 }
 
+/// An edge 100 ms late, with UTC known to 1 ms.
+fn pps_change() -> PpsChange {
+    let edge = |sequence: u32, ns: i64| PlacedEdge {
+        sequence,
+        raw: RawWindow::new(RawInstant::from_nanos(ns), RawInstant::from_nanos(ns + 2_000))
+            .expect("in order"),
+    };
+    let whole = 1_800_000_000_000_000_000;
+    PpsChange {
+        from: PpsState::Good,
+        to: PpsState::Shifted,
+        limits: PpsLimits {
+            residual: Bound::from_millis(5),
+            jitter: Bound::from_millis(1),
+            rho: Ppb::from_ppm(100),
+        },
+        before: Some(edge(76, 77_000_000_000)),
+        edge: Some(edge(77, 78_100_000_000)),
+        utc: Some(Reading {
+            at: RawInstant::from_nanos(78_250_000_000),
+            utc_minus_raw: interval(whole - 1_000_000, whole + 1_000_000),
+        }),
+    }
+}
+
 pub(super) fn all() -> Vec<(&'static str, Leaf)> {
     let serial = Serial::from_hash(&[0x41; 32]);
     let digest = |fill| Hash::from_bytes([fill; 32]);
@@ -229,6 +253,7 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 },
             }),
         ),
+        ("ppsChange", Event::PpsChange(pps_change())),
     ];
     events.map(|(kind, event)| (kind, Leaf { made: sample(79_000_000), event })).into()
 }
