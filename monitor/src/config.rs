@@ -12,10 +12,10 @@ use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::recorder::EvidenceConfig;
 
 pub use leap::LeapConfig;
-pub use sources::{SourceConfig, SourcesConfig};
+pub use sources::{NtsConfig, SourceConfig, SourcesConfig};
 pub use wards::{Person, Role, Ward};
 
-use crate::core::authority::Rules;
+use crate::core::authority::{Rearm, Rules};
 
 /// What environment variables start with: `CHRONOLEASE_MONITOR_ADMIN__LISTEN` is `admin.listen`.
 pub const ENV_PREFIX: &str = "CHRONOLEASE_MONITOR_";
@@ -83,11 +83,15 @@ impl Config {
         let clock_reader = ClockReaderConfig::read(&root.section("clock_reader"));
         let admin = root.section("admin").socket_addr("listen");
         let metrics = root.section("metrics").socket_addr("listen");
+        let qualified = monitor.bool_or("qualified", false);
         let log_level = root.section("log").string_or("level", "info");
         let sources = SourcesConfig::read(root);
         let leap = LeapConfig::read(root);
         let wards = wards::read(root);
         let persons = wards::persons(root);
+        if qualified? {
+            check_qualified(root, sources.as_ref(), wards.as_deref());
+        }
         Some(Self {
             id: id?,
             state_dir: state_dir?,
@@ -108,6 +112,18 @@ impl Config {
     /// The rules of every TSU's leases.
     pub fn rules(&self) -> impl Iterator<Item = &Rules> {
         self.wards.iter().map(|ward| &ward.rules)
+    }
+}
+
+/// What a monitor of qualified TSUs must not do.
+fn check_qualified(root: &Section<'_>, sources: Option<&SourcesConfig>, wards: Option<&[Ward]>) {
+    if let Some(why) = sources.and_then(SourcesConfig::too_many_plain) {
+        root.section("sources").error("authenticated", why);
+    }
+    let automatic = |ward: &Ward| ward.rules.rearm == Rearm::Automatic;
+    if wards.is_some_and(|wards| wards.iter().any(automatic)) {
+        let why = "monitor.qualified: two persons reset a latch, never time alone";
+        root.section("lease").error("rearm", why);
     }
 }
 

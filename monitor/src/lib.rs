@@ -10,3 +10,4 @@ pub mod core;
 pub mod io;
 pub mod probe;
 pub mod start;
+mod trust;

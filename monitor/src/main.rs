@@ -137,7 +137,11 @@ fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     }
     let config_digest = recorder::config_digest(&document.show());
     if arguments.check_config {
-        Monitor::prepare(config, config_digest)?.check()?;
+        let monitor = Monitor::prepare(config, config_digest)?;
+        monitor.check()?;
+        for warning in monitor.warnings() {
+            println!("{}: warning: {warning}", arguments.config.display());
+        }
         println!("{}: good", arguments.config.display());
         return Ok(());
     }

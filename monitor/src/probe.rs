@@ -5,14 +5,19 @@ use std::fmt::Write as _;
 use chronolease_core::interval::Interval;
 use chronolease_core::time::Ppb;
 use chronolease_net::daemon::DaemonError;
+use chronolease_net::observe::Metrics;
 use chronolease_sys::Clocks;
+use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::core::ntp::PIVOT;
 use crate::core::ntp::addresses::Addresses;
 use crate::core::sources::PollResult;
+use crate::io::metrics::NtsMetrics;
 use crate::io::ntp::Target;
+use crate::io::nts::Setup;
 use crate::io::second::{Asked, Checks};
+use crate::trust;
 
 /// One line of the table, without what is needed for the verdict alone.
 #[derive(Debug)]
@@ -45,7 +50,8 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
         .map_err(DaemonError::failed)?;
     let rho = config.rules().map(|rules| rules.limits.rho).max().unwrap_or(Ppb::from_ppm(100));
     let checks = Checks { clocks, pivot: PIVOT, rho };
-    let rows = runtime.block_on(ask_all(config, &checks));
+    let setups = setups(config)?;
+    let rows = runtime.block_on(ask_all(config, &checks, &setups));
     print!("{}", table(&rows));
     let bad = rows.iter().filter(|row| !row.is_good).count();
     if bad == 0 {
@@ -54,10 +60,20 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
     Err(DaemonError::failed(format!("{bad} of {} sources cannot be relied on", rows.len())))
 }
 
-async fn ask_all(config: &Config, checks: &Checks) -> Vec<Row> {
+/// What it takes to ask the sources under NTS. Nobody knows the date yet.
+fn setups(config: &Config) -> Result<Vec<Option<Setup>>, DaemonError> {
+    let metrics = Metrics::new("probe").and_then(|metrics| NtsMetrics::new(&metrics));
+    let metrics = metrics.map_err(DaemonError::failed)?;
+    let (_, dates) = watch::channel(None);
+    let setup = |trust| Setup::new(trust, dates.clone(), metrics.clone());
+    let trusts = trust::of_sources(config)?;
+    Ok(trusts.into_iter().map(|trust| trust.map(setup)).collect())
+}
+
+async fn ask_all(config: &Config, checks: &Checks, setups: &[Option<Setup>]) -> Vec<Row> {
     let asking: Vec<_> = config
         .sources
-        .targets()
+        .targets(|place| setups[place].clone())
         .zip(&config.sources.servers)
         .map(|(target, server)| {
             let (checks, laboratory) = (checks.clone(), server.laboratory.clone());
@@ -79,6 +95,9 @@ impl Row {
     fn of(target: &Target, laboratory: String, asked: &Asked) -> Self {
         let none = || "-".to_owned();
         let (verdict, is_good) = match (&asked.ours, &asked.theirs, asked.comparison) {
+            (PollResult::Sample(sample), ..) if sample.authenticated => {
+                ("authenticated".to_owned(), true)
+            }
             (_, _, Some(comparison)) if comparison.agree() => ("agree".to_owned(), true),
             (_, _, Some(_)) => ("DISAGREE".to_owned(), false),
             (PollResult::Sample(_), Err(why), None) => (format!("rsntp: {why}"), false),

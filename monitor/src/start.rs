@@ -33,16 +33,20 @@ use crate::core::authority::{Rearm, Record, Ward};
 use crate::core::continuity::Continuity;
 use crate::core::leap::watch::LeapWatch;
 use crate::core::ntp::PIVOT;
-use crate::core::sources::{Report, Rounds, Rules, Source, Sources, Voters};
+use crate::core::nts::known::KnownUtc;
+use crate::core::sources::{Report, Rounds, Rules, Source, Sources};
 use crate::io::admin::Admin;
 use crate::io::engine::{Engine, Input, Logs, Slot};
 use crate::io::leap_list::{self, ListFile};
 use crate::io::link::{Links, Registered};
-use crate::io::metrics::MonitorMetrics;
-use crate::io::ntp::Pollers;
+use crate::io::metrics::{MonitorMetrics, NtsMetrics};
+use crate::io::ntp::{Pollers, Target};
+use crate::io::nts::Setup;
+use crate::io::nts::trust::Trust;
 use crate::io::records::Records;
 use crate::io::second::Checks;
 use crate::io::status::StatusWriter;
+use crate::trust;
 
 /// The loop counts as stalled when it has not come round for this long.
 const STALL_LIMIT: Bound = Bound::from_millis(5_000);
@@ -64,6 +68,8 @@ pub struct Monitor {
     clocks: Clocks,
     is_virtual: bool,
     records: Vec<Record>,
+    /// Of the sources, in their order: who may vouch for those under NTS.
+    trusts: Vec<Option<Arc<Trust>>>,
 }
 
 /// What was bound.
@@ -99,6 +105,7 @@ impl Monitor {
         let read =
             |rules: &crate::core::authority::Rules| read_record(&config.state_dir, &rules.tsu);
         let records = config.rules().map(read).collect::<Result<_, _>>()?;
+        let trusts = trust::of_sources(&config)?;
         if !config.evidence.dir.is_dir() {
             return Err(no_log(&config.evidence));
         }
@@ -112,6 +119,7 @@ impl Monitor {
             clocks,
             is_virtual,
             records,
+            trusts,
         })
     }
 
@@ -126,6 +134,12 @@ impl Monitor {
         leap_list::load(file, leap.pin.as_ref())
             .map(drop)
             .map_err(|why| DaemonError::config(format!("leap_seconds.file: {why}")))
+    }
+
+    /// What the configuration allows and an operator should know.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.config.sources.warnings()
     }
 
     /// Runs until SIGINT or SIGTERM.
@@ -176,7 +190,8 @@ impl Monitor {
         let ended = CancellationToken::new();
         let sources = self.sources();
         let (epoch, epochs) = watch::channel(sources.epoch());
-        self.poll(epochs, inputs.clone(), ended.clone());
+        let (date, dates) = watch::channel(None);
+        self.poll(epochs, &dates, &metrics.nts(), inputs.clone(), ended.clone());
         let tracker = TaskTracker::new();
         let links = Links {
             tracker: tracker.clone(),
@@ -199,6 +214,7 @@ impl Monitor {
             leap_list: ListFile::new(leap.file, leap.pin),
             continuity: Continuity::default(),
             epoch,
+            date,
             slots,
             signer: self.signer,
             records: Records::new(recorder),
@@ -262,28 +278,34 @@ impl Monitor {
             .map(|server| Source { name: server.name.clone(), group: server.laboratory.clone() });
         let rho = self.rho();
         let rules =
-            Rules { faults: config.faults, rho, age_max: config.age_max, voters: Voters::All };
+            Rules { faults: config.faults, rho, age_max: config.age_max, voters: config.voters };
         Sources::new(servers.collect(), rules)
     }
 
     fn poll(
         &self,
         epoch: watch::Receiver<crate::core::sources::Epoch>,
+        dates: &watch::Receiver<Option<KnownUtc>>,
+        metrics: &NtsMetrics,
         inputs: mpsc::Sender<Input>,
         stop: CancellationToken,
     ) {
         let checks = Checks { clocks: self.clocks, pivot: PIVOT, rho: self.rho() };
         let config = &self.config.sources;
-        let checking = checks.run(
-            config.targets().collect(),
-            config.second_opinion,
-            inputs.clone(),
-            stop.clone(),
-        );
+        for (server, trust) in config.servers.iter().zip(&self.trusts) {
+            metrics.begin(&server.name, trust.is_some());
+        }
+        let setup = |place: usize| {
+            let trust = self.trusts[place].as_ref()?;
+            Some(Setup::new(Arc::clone(trust), dates.clone(), metrics.clone()))
+        };
+        let targets: Vec<Target> = config.targets(setup).collect();
+        let checking =
+            checks.run(targets.clone(), config.second_opinion, inputs.clone(), stop.clone());
         tokio::spawn(checking);
         let (reports, mut reported) = mpsc::channel::<Report>(INPUTS_MAX);
         let pollers = Pollers { clocks: self.clocks, pivot: PIVOT, epoch, reports, stop };
-        pollers.spawn(config.targets().collect()).detach_all();
+        pollers.spawn(targets).detach_all();
         tokio::spawn(async move {
             while let Some(report) = reported.recv().await {
                 if inputs.send(Input::Polled(report)).await.is_err() {
@@ -336,10 +358,10 @@ impl Monitor {
             tsus = self.config.wards.len(),
             "starting"
         );
-        warn!(
-            "this build has no NTS and no PPS yet; of its own continuity it sees suspension alone"
-        );
-        warn!("all sources are plain NTP: one attacker on the path may own every one of them");
+        warn!("this build has no PPS yet; of its own continuity it sees suspension alone");
+        for warning in self.warnings() {
+            warn!("{warning}");
+        }
         if self.config.leap.file.is_none() {
             warn!(
                 "no list of leap seconds (leap_seconds.file): issuing is suspended around every end \

@@ -37,6 +37,7 @@ use crate::core::authority::{Action, ConnId, Context, Event, Record, ShownLog};
 use crate::core::continuity::Continuity;
 use crate::core::leap::watch::LeapWatch;
 use crate::core::ntp::comparison::Comparison;
+use crate::core::nts::known::KnownUtc;
 use crate::core::sources::{Epoch, Report, Rounds, Sources, View};
 
 /// The longest time without a look at everything.
@@ -115,6 +116,8 @@ pub struct Engine {
     pub continuity: Continuity,
     /// Tells the pollers of a break.
     pub epoch: watch::Sender<Epoch>,
+    /// Tells them the date, for certificates. `None` before UTC is known, and after a break.
+    pub date: watch::Sender<Option<KnownUtc>>,
     /// The TSUs.
     pub slots: Vec<Slot>,
     /// The key that signs leases.
@@ -160,6 +163,7 @@ impl Engine {
             }
             if let Some(why) = self.continuity.broken_by(&now) {
                 error!(%why, "every sample is discarded");
+                self.date.send_replace(None);
                 let _ = self.epoch.send(self.sources.discard_all());
                 self.leap.broken();
                 self.everybody(&now, &Event::Broken);
@@ -174,6 +178,7 @@ impl Engine {
             }
             self.take(&now, input);
             let view = self.leap.look(&mut self.sources, now.raw_after);
+            self.tell_date(&now, &view);
             if utc_was_known != Some(view.utc.is_ok()) {
                 utc_was_known = Some(view.utc.is_ok());
                 match &view.utc {
@@ -188,6 +193,14 @@ impl Engine {
             self.metrics.reader(&reading.reader.word());
             self.show(&now, &view);
         }
+    }
+
+    /// Wakes nobody unless it is known for the first time.
+    fn tell_date(&self, now: &Sample, view: &View) {
+        let Ok(utc_minus_raw) = view.utc else { return };
+        let rho = self.sources.rules().rho;
+        let known = KnownUtc { utc_minus_raw, at: now.raw_after, rho };
+        self.date.send_if_modified(|date| date.replace(known).is_none());
     }
 
     /// Puts what happened in this turn on its way to the disk.

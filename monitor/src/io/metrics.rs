@@ -1,6 +1,7 @@
 //! What Prometheus reads of the monitor.
 
 mod leap;
+mod nts;
 mod reader;
 mod sources;
 
@@ -14,6 +15,8 @@ use chronolease_net::observe::{Metrics, MetricsError, State, StateSet};
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use leap::LeapMetrics;
+pub use nts::NtsMetrics;
+pub(crate) use nts::NtsResults;
 use reader::ReaderMetrics;
 use sources::SourceMetrics;
 
@@ -58,6 +61,7 @@ pub struct MonitorMetrics {
     peer_checkpoint: IntGaugeVec,
     confirmations: IntCounterVec,
     leap: LeapMetrics,
+    nts: NtsMetrics,
     sources: SourceMetrics,
     reader: ReaderMetrics,
     tsu_reader: ReaderMetrics,
@@ -144,6 +148,7 @@ impl MonitorMetrics {
                 &["tsu"],
             )?,
             leap: LeapMetrics::new(&metrics)?,
+            nts: NtsMetrics::new(&metrics)?,
             sources: SourceMetrics::new(&metrics)?,
             reader: ReaderMetrics::new(&metrics, "", &[])?,
             tsu_reader: ReaderMetrics::new(&metrics, "tsu_", &["tsu"])?,
@@ -158,6 +163,12 @@ impl MonitorMetrics {
     #[must_use]
     pub fn registry(&self) -> Registry {
         self.metrics.registry()
+    }
+
+    /// What the pollers count of sources under NTS.
+    #[must_use]
+    pub fn nts(&self) -> NtsMetrics {
+        self.nts.clone()
     }
 
     /// A lease was granted or renewed.

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`ntp`] | the pollers of the sources |
+//! | [`nts`] | how a source under NTS is asked |
 //! | [`second`] | the second opinion on plain sources |
 //! | [`engine`] | the task that owns what is known and decides |
 //! | [`leap_list`] | the file with the list of leap seconds |
@@ -18,6 +19,7 @@ pub mod leap_list;
 pub mod link;
 pub mod metrics;
 pub mod ntp;
+pub mod nts;
 pub mod records;
 pub mod second;
 pub mod status;

@@ -1,4 +1,4 @@
-//! Asks the plain NTP sources.
+//! Asks the sources: plain ones here, those under NTS through [`super::nts`].
 //!
 //! Every source has a task of its own, so that a slow one delays nobody. Every poll has a socket
 //! of its own, and so a port that nobody could guess beforehand.
@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chronolease_core::time::{Timestamp, Utc};
+use chronolease_core::time::{RawInstant, Timestamp, Utc};
 use chronolease_net::random;
 use chronolease_sys::Clocks;
 use tokio::io::Interest;
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::nts;
 use crate::core::ntp::addresses::Addresses;
 use crate::core::ntp::arrival::arrived;
 use crate::core::ntp::exchange::{Caps, Exchange, Meaning, Refused, SourceSample};
@@ -28,12 +29,13 @@ use crate::core::sources::{Epoch, PollResult, Report};
 const PHASE_MAX: Duration = Duration::from_millis(250);
 
 /// A server to ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// Its name in logs.
     pub name: String,
     /// `host:port`, the host being a name, an IPv4 address or an IPv6 address in brackets. A name
-    /// is looked up at the start, once an hour, and whenever the server did not answer.
+    /// is looked up at the start, once an hour, and whenever the server did not answer. Under NTS
+    /// keys are exchanged there, and the name is looked up each time.
     pub address: String,
     /// What is asked of its answers.
     pub caps: Caps,
@@ -41,6 +43,8 @@ pub struct Target {
     pub poll: Duration,
     /// How long one poll may take, the name look-up included.
     pub timeout: Duration,
+    /// What it takes to ask it under NTS. There is no way from there to a plain request.
+    pub nts: Option<nts::Setup>,
 }
 
 /// What all pollers share.
@@ -76,7 +80,7 @@ impl Pollers {
     /// Polls until nobody is interested any more, starting over with each new epoch.
     async fn poll_epochs(self, source: usize, target: &Target) {
         let Self { clocks, pivot, mut epoch, reports, stop: _ } = self;
-        let (mut pace, mut addresses) = (Pace::new(target.poll), Addresses::default());
+        let (mut pace, mut asker) = (Pace::new(target.poll), Asker::new(target));
         loop {
             let began_in = *epoch.borrow_and_update();
             pace.restart();
@@ -84,7 +88,7 @@ impl Pollers {
                 sleep(phase(target.poll)).await;
                 loop {
                     let began = clocks.raw();
-                    let result = poll(target, &mut addresses, clocks, pivot).await;
+                    let result = asker.poll(target, clocks, pivot).await;
                     let [dice] = random::bytes();
                     let wait = pace.next(&result, dice);
                     let report = Report { source, epoch: began_in, result };
@@ -92,13 +96,46 @@ impl Pollers {
                         return;
                     }
                     let taken = Duration::from_nanos((clocks.raw() - began).magnitude().as_nanos());
-                    sleep(wait.saturating_sub(taken)).await;
+                    tokio::select! {
+                        () = sleep(wait.saturating_sub(taken)) => {}
+                        () = asker.is_due_at_once() => {}
+                    }
                 }
             };
             tokio::select! {
                 changed = epoch.changed() => if changed.is_err() { return },
                 () = polling => return,
             }
+        }
+    }
+}
+
+/// How a source is asked, and what is kept of it between polls.
+enum Asker {
+    Plain(Addresses),
+    Nts(Box<nts::Session>),
+}
+
+impl Asker {
+    fn new(target: &Target) -> Self {
+        match &target.nts {
+            None => Self::Plain(Addresses::default()),
+            Some(setup) => Self::Nts(Box::new(nts::Session::new(setup.clone()))),
+        }
+    }
+
+    async fn poll(&mut self, target: &Target, clocks: Clocks, pivot: Timestamp<Utc>) -> PollResult {
+        match self {
+            Self::Plain(addresses) => poll(target, addresses, clocks, pivot).await,
+            Self::Nts(session) => session.poll(target, clocks, pivot).await,
+        }
+    }
+
+    /// Ends when the next poll should not wait for its time.
+    async fn is_due_at_once(&mut self) {
+        match self {
+            Self::Plain(_) => std::future::pending().await,
+            Self::Nts(session) => session.certificate_is_due().await,
         }
     }
 }
@@ -157,28 +194,47 @@ async fn exchange(
     clocks: Clocks,
     pivot: Timestamp<Utc>,
 ) -> io::Result<Result<SourceSample, Refused>> {
+    let nonce = NtpTimestamp::from_bits(u64::from_be_bytes(random::bytes()));
+    let request = Packet::request(nonce).to_bytes();
+    // The kernel cuts off what does not fit, and nothing after the header is looked at.
+    let mut room = [0; Packet::LEN];
+    converse(target, server, clocks, &request, &mut room, |sent, datagram, received| {
+        let exchange = Exchange::new(nonce, sent);
+        match exchange.complete(datagram, received, &target.caps, pivot) {
+            Err(refused) if refused.meaning() == Meaning::Ignored => {
+                tracing::debug!(source = target.name, reason = refused.label(), "not an answer");
+                None
+            }
+            outcome => Some(outcome),
+        }
+    })
+    .await
+}
+
+/// Sends a request, and hands whatever comes in to `judge`, with T1 and T4, until that has an
+/// outcome. What is longer than `room` is cut off.
+pub(super) async fn converse<T>(
+    target: &Target,
+    server: SocketAddr,
+    clocks: Clocks,
+    request: &[u8],
+    room: &mut [u8],
+    mut judge: impl FnMut(RawInstant, &[u8], RawInstant) -> Option<T>,
+) -> io::Result<T> {
     let socket = connect(server).await?;
     // Where the kernel does not note arrivals, the oscillator alone tells of them.
     if let Err(error) = chronolease_sys::stamp_arrivals(&socket) {
         tracing::debug!(source = target.name, %error, "arrivals are not noted");
     }
-    let nonce = NtpTimestamp::from_bits(u64::from_be_bytes(random::bytes()));
-    let request = Packet::request(nonce).to_bytes();
     let sent = clocks.sample();
-    let exchange = Exchange::new(nonce, sent.raw_after);
-    socket.send(&request).await?;
-    // The kernel cuts off what does not fit, and nothing after the header is looked at.
-    let mut datagram = [0; Packet::LEN];
+    socket.send(request).await?;
     loop {
-        let receive = || chronolease_sys::receive_stamped(&socket, &mut datagram);
+        let receive = || chronolease_sys::receive_stamped(&socket, room);
         let (length, noted) =
             socket.async_io(Interest::READABLE | Interest::ERROR, receive).await?;
         let received = arrived(&sent, &clocks.sample(), noted);
-        match exchange.complete(&datagram[..length], received, &target.caps, pivot) {
-            Err(refused) if refused.meaning() == Meaning::Ignored => {
-                tracing::debug!(source = target.name, reason = refused.label(), "not an answer");
-            }
-            outcome => return Ok(outcome),
+        if let Some(outcome) = judge(sent.raw_after, &room[..length], received) {
+            return Ok(outcome);
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::Input;
 use super::ntp::{self, Target};
+use super::nts::Session;
 use crate::core::ntp::addresses::Addresses;
 use crate::core::ntp::comparison::{Comparison, SecondOpinion};
 use crate::core::sources::PollResult;
@@ -43,8 +44,15 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// Asks the same server by both clients, one right after the other.
+    /// Asks the same server by both clients, one right after the other. One under NTS is asked by
+    /// ours alone, with keys of its own.
     pub async fn ask(&self, target: &Target, addresses: &mut Addresses) -> Asked {
+        if let Some(setup) = &target.nts {
+            let mut session = Session::new(setup.clone());
+            let ours = session.poll(target, self.clocks, self.pivot).await;
+            let theirs = Err("it is never asked in plain NTP".to_owned());
+            return Asked { server: None, ours, theirs, comparison: None };
+        }
         let before = self.clocks.sample();
         let ours = ntp::poll(target, addresses, self.clocks, self.pivot).await;
         let server = addresses.chosen();
@@ -62,8 +70,8 @@ impl Checks {
         Asked { server, ours, theirs, comparison }
     }
 
-    /// Checks one source after the other, each once in `every`, until `stop`. A report names its
-    /// source by the position in `targets`.
+    /// Checks one plain source after the other, each once in `every`, until `stop`. A report names
+    /// its source by the position in `targets`.
     pub async fn run(
         self,
         targets: Vec<Target>,
@@ -71,11 +79,20 @@ impl Checks {
         reports: mpsc::Sender<Input>,
         stop: CancellationToken,
     ) {
-        let count = u32::try_from(targets.len()).unwrap_or(u32::MAX).max(1);
-        let mut targets: Vec<_> = targets.into_iter().map(|t| (t, Addresses::default())).collect();
+        let mut targets: Vec<_> = targets
+            .into_iter()
+            .enumerate()
+            .filter(|(_, target)| target.nts.is_none())
+            .map(|(source, target)| (source, target, Addresses::default()))
+            .collect();
+        let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        if count == 0 {
+            return;
+        }
         let checking = async {
             loop {
-                for (source, (target, addresses)) in targets.iter_mut().enumerate() {
+                for (source, target, addresses) in &mut targets {
+                    let source = *source;
                     sleep(every / count).await;
                     let asked = self.ask(target, addresses).await;
                     tracing::debug!(source = target.name, ?asked, "asked for a second opinion");

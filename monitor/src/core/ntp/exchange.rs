@@ -65,7 +65,8 @@ impl SourceSample {
     #[must_use]
     pub fn joined(&self, newer: &Self) -> Self {
         let utc_minus_raw = self.utc_minus_raw.hull(newer.utc_minus_raw);
-        Self { utc_minus_raw, sent: self.sent, ..*newer }
+        let authenticated = self.authenticated && newer.authenticated;
+        Self { utc_minus_raw, sent: self.sent, authenticated, ..*newer }
     }
 }
 
@@ -138,6 +139,12 @@ pub enum Refused {
         /// By how much longer.
         by: Bound,
     },
+    /// Nothing was asked: the key exchange was refused (NTS).
+    #[error("no keys: the key exchange was refused")]
+    KeyExchange,
+    /// Nothing was asked: the source's certificate is not valid at the fused time (NTS).
+    #[error("its certificate is not valid at the fused time")]
+    Certificate,
     /// The path was too slow for a useful sample.
     #[error("delay {delay}, at most {max} allowed")]
     Delay {
@@ -167,7 +174,7 @@ impl Refused {
         match self {
             Self::Short(_) | Self::WrongOrigin => Meaning::Ignored,
             // A kiss is about manners and a slow path about the network, or a pause of this box.
-            Self::Kiss(_) | Self::Delay { .. } => Meaning::NoSample,
+            Self::Kiss(_) | Self::Delay { .. } | Self::KeyExchange => Meaning::NoSample,
             Self::Version(_)
             | Self::Mode(_)
             | Self::Unsynchronised
@@ -177,6 +184,7 @@ impl Refused {
             | Self::NoReferenceTime
             | Self::StaleReferenceTime { .. }
             | Self::RootDistance { .. }
+            | Self::Certificate
             | Self::NegativeDelay { .. } => Meaning::Withdrawn,
         }
     }
@@ -200,6 +208,8 @@ impl Refused {
             Self::StaleReferenceTime { .. } => "stale-reference-time",
             Self::RootDistance { .. } => "root-distance",
             Self::NegativeDelay { .. } => "negative-delay",
+            Self::KeyExchange => "key-exchange",
+            Self::Certificate => "certificate",
             Self::Delay { .. } => "delay",
         }
     }

@@ -9,6 +9,9 @@ use super::seal::Keys;
 /// The least time from one key exchange to the next, unless the keys have proven good.
 pub const RETRY_FIRST: Bound = Bound::from_millis(10_000);
 
+/// How long a source is left alone that said, and proved, that it will not serve us (RFC 5905 7.4).
+const DENIED: Bound = Bound::from_millis(3_600_000);
+
 /// What a key exchange gave.
 #[derive(Clone, Debug)]
 pub struct Keyed {
@@ -46,9 +49,10 @@ pub enum Next {
     Exchange,
     /// A request: there is a cookie to spend.
     Ask,
-    /// Nothing: there are no keys, and it is too early to ask for some again. Why the last key
-    /// exchange failed, if it did.
-    Wait(Option<Failure>),
+    /// Nothing: there are no keys, and it is too early to ask for some again.
+    Wait,
+    /// Nothing: the source wants to be left alone.
+    Denied,
 }
 
 /// The state of one source's client. Pure: what happened and what time it is come in.
@@ -64,25 +68,37 @@ pub struct Client {
     attempts: u32,
     earliest: Option<RawInstant>,
     failure: Option<Failure>,
+    denied_until: Option<RawInstant>,
 }
 
 impl Client {
     /// Without keys; `retry_first` is [`RETRY_FIRST`] anywhere but in tests.
     #[must_use]
     pub const fn new(retry_first: Bound) -> Self {
-        Self { retry_first, keyed: None, renew: false, attempts: 0, earliest: None, failure: None }
+        Self {
+            retry_first,
+            keyed: None,
+            renew: false,
+            attempts: 0,
+            earliest: None,
+            failure: None,
+            denied_until: None,
+        }
     }
 
     /// What a poll at `now` begins with. After a key exchange, ask again.
     #[must_use]
     pub fn next(&self, now: RawInstant) -> Next {
+        if self.denied_until.is_some_and(|until| now < until) {
+            return Next::Denied;
+        }
         let can_ask = self.keyed.as_ref().is_some_and(|keyed| !keyed.jar.is_empty());
         let may_exchange = self.earliest.is_none_or(|earliest| now >= earliest);
         match (can_ask, may_exchange) {
             (false, true) => Next::Exchange,
             (true, true) if self.renew => Next::Exchange,
             (true, _) => Next::Ask,
-            (false, false) => Next::Wait(self.failure),
+            (false, false) => Next::Wait,
         }
     }
 
@@ -123,10 +139,23 @@ impl Client {
         self.renew = true;
     }
 
+    /// The source said, and proved, that it will not serve us: it is left alone for an hour, and then
+    /// has to give new keys.
+    pub fn denied(&mut self, now: RawInstant) {
+        self.forget();
+        self.denied_until = Some(now.plus(DENIED));
+    }
+
     /// Drops keys and cookies: their server is not to be believed any more.
     pub fn forget(&mut self) {
         self.keyed = None;
         self.renew = false;
+    }
+
+    /// Why the last key exchange failed, if it did.
+    #[must_use]
+    pub const fn failure(&self) -> Option<Failure> {
+        self.failure
     }
 
     /// How many cookies are left.

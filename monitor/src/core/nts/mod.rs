@@ -9,11 +9,13 @@
 //! | [`seal`] | the keys, and what is sealed and opened with them |
 //! | [`exchange`] | one request, and what a datagram is worth as its answer |
 //! | [`client`] | what a client keeps between polls |
+//! | [`known`] | the date, for certificates |
 
 pub mod client;
 pub mod cookie;
 pub mod exchange;
 pub mod field;
+pub mod known;
 pub mod record;
 pub mod seal;
 

@@ -73,6 +73,7 @@ impl Bench {
         let engine = Engine {
             clocks: WatchedClocks { clocks: clocks(), bracket: Continuity::SLACK, reader },
             epoch: watch::channel(sources.epoch()).0,
+            date: watch::channel(None).0,
             sources,
             leap: LeapWatch::new(LeapRules { season: Season::HalfYears, bulletins: Vec::new() }),
             leap_list: ListFile::default(),

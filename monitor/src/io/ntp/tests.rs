@@ -77,7 +77,8 @@ fn target(address: SocketAddr) -> Target {
     };
     // Each test needs one poll alone; the next is an hour away.
     let poll = Duration::from_secs(3_600);
-    Target { name: "lab".to_owned(), address: address.to_string(), caps, poll, timeout: PATIENCE }
+    let (name, address) = ("lab".to_owned(), address.to_string());
+    Target { name, address, caps, poll, timeout: PATIENCE, nts: None }
 }
 
 async fn ask(target: &Target) -> PollResult {

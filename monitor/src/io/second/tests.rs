@@ -57,7 +57,7 @@ async fn server(off_ms: i64) -> Target {
         delay_max: Bound::from_millis(30_000),
         reference_age_max: Bound::from_millis(60_000),
     };
-    Target { name: "lab".to_owned(), address, caps, poll: PATIENCE, timeout: PATIENCE }
+    Target { name: "lab".to_owned(), address, caps, poll: PATIENCE, timeout: PATIENCE, nts: None }
 }
 
 fn checks() -> Checks {

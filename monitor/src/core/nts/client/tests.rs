@@ -61,11 +61,11 @@ fn without_cookies_there_are_new_keys_and_never_an_unsealed_request() {
         assert_eq!(client.next(at(1)), Next::Ask);
         ask(&mut client);
     }
-    assert_eq!(client.next(at(1)), Next::Wait(None), "the last exchange was a second ago");
+    assert_eq!(client.next(at(1)), Next::Wait, "the last exchange was a second ago");
     assert!(client.ask(&fresh(1)).is_none());
     assert_eq!(client.next(at(10)), Next::Exchange);
     client.exchanged(at(10), Err(Failure::Refused), 0);
-    assert_eq!(client.next(at(11)), Next::Wait(Some(Failure::Refused)));
+    assert_eq!((client.next(at(11)), client.failure()), (Next::Wait, Some(Failure::Refused)));
     assert!(client.ask(&fresh(1)).is_none());
 }
 
@@ -95,8 +95,16 @@ fn a_proven_answer_takes_a_refusal_back() {
 fn forgotten_keys_are_gone() {
     let mut client = client(8);
     client.forget();
-    assert_eq!((client.cookies(), client.next(at(1))), (0, Next::Wait(None)));
+    assert_eq!((client.cookies(), client.next(at(1))), (0, Next::Wait));
     assert!(client.ask(&fresh(1)).is_none());
+}
+
+#[test]
+fn a_source_that_denies_is_left_alone_for_an_hour() {
+    let mut client = client(8);
+    client.denied(at(100));
+    assert_eq!(client.next(at(3_699)), Next::Denied);
+    assert_eq!((client.cookies(), client.next(at(3_700))), (0, Next::Exchange));
 }
 
 #[test]
