@@ -74,7 +74,8 @@ pub fn token_round_trip(input: &[u8]) {
     let serial = Serial::from_hash(hash);
 
     let mut signed = Vec::new();
-    let token = builder.build(&request, &serial, gen_time, |message| {
+    let tst_info = builder.tst_info(&request, &serial, gen_time);
+    let token = builder.build(&tst_info, request.cert_req(), |message| {
         signed = message.to_vec();
         Ok(vec![0x5a; 64])
     });

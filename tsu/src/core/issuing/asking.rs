@@ -6,11 +6,10 @@ use chronolease_core::broken::{Condition, kept};
 use chronolease_core::confirmation::{
     self, Batch, Confirmation, GenTimes, NotConfirmed, SignedConfirmation,
 };
-use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::{BatchSeq, ChannelBinding};
 use chronolease_core::stamped::Reading;
 use chronolease_core::time::{Bound, RawInstant};
-use chronolease_core::token::{Draft, Logged};
+use chronolease_core::token::Draft;
 
 use super::stages::{self, Unwitnessed};
 use super::{Action, Content, Issuer, LaneId, NO_KEY, NO_TIME, Note, Pending, RequestId, ToLink};
@@ -79,7 +78,9 @@ impl Issuer {
         out: &mut Vec<Action>,
     ) {
         let sample = tokens.first().map(|(_, token)| *token.judged());
-        let (Some(judged), Some(sequence)) = (sample, self.asking.next) else {
+        let gen_times = GenTimes::of(tokens.iter().map(|(_, token)| token.judged().gen_time()));
+        let (Some(judged), Some(gen_times), Some(sequence)) = (sample, gen_times, self.asking.next)
+        else {
             self.free.push(lane);
             return self.retry(tokens, out);
         };
@@ -88,28 +89,13 @@ impl Issuer {
             self.free.push(lane);
             return self.retry(tokens, out);
         }
-        let gen_times = GenTimes::of(tokens.iter().map(|(_, token)| token.judged().gen_time()));
-        let digests: Option<Vec<_>> = tokens.iter().map(|(_, t)| self.digest(t)).collect();
-        let (Some(gen_times), Some(digests)) = (gen_times, digests) else {
-            self.free.push(lane);
-            return reject(tokens, super::NO_SIGNATURE, out);
-        };
-        let batch = Batch {
-            sequence,
-            lease: judged.lease(),
-            root: confirmation::root(&digests),
-            gen_times,
-        };
+        let digests = tokens.iter().map(|(_, token)| &token.content().tst_info_digest);
+        let batch =
+            Batch { sequence, lease: judged.lease(), root: confirmation::root(digests), gen_times };
         self.asking.next = sequence.next();
         let asked = Asked { lane, tokens, batch, at: now.sample.raw_after };
         self.asking.open.insert(sequence, asked);
         out.push(Action::Send(ToLink::Confirm(batch)));
-    }
-
-    fn digest(&self, token: &Logged<Content>) -> Option<Hash> {
-        let (content, gen_time) = (token.content(), token.judged().gen_time());
-        let digest = self.builder.tst_info_digest(&content.request, &content.serial, gen_time);
-        digest.ok().map(Hash::from_bytes)
     }
 
     /// The monitor confirmed a batch. Its tokens are signed while the confirmation goes on record;

@@ -3,6 +3,7 @@
 use chronolease_core::confirmation::{Batch, Confirmation, NotConfirmed, SignedConfirmation};
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{self, Intent};
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::{BatchSeq, ChannelBinding, LeaseSeq, Nonce, Serial};
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
 use chronolease_core::token::{Releasable, Signed, Witnessed};
@@ -11,13 +12,17 @@ use chronolease_core::wire::{LeaseEnded, RefusedWhy};
 use crate::core::holder::{Answer, GrantRefused};
 use crate::core::rfc3161::{NotUsable, Rejection, Request};
 
-/// What a token will say, besides its time.
+/// What a token will say.
 #[derive(Debug)]
 pub struct Content {
     /// The request it answers.
     pub request: Request,
     /// Its serial number.
     pub serial: Serial,
+    /// What is signed: the TSTInfo in DER.
+    pub tst_info: Vec<u8>,
+    /// SHA-256 over it.
+    pub tst_info_digest: Hash,
     /// The randomness that went into the serial number.
     pub randomness: [u8; 32],
     /// Whether it was asked about before, and its batch came late.

@@ -18,12 +18,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use chronolease_core::evidence::LeafIndex;
-use chronolease_core::evidence::leaf::{self};
+use chronolease_core::evidence::leaf;
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::LeaseSeq;
 use chronolease_core::lease::SignedLease;
 use chronolease_core::stamped::{Reading, Stamped};
 use chronolease_core::time::GenTime;
 use chronolease_core::token::{Draft, Judged};
+
+use sha2::{Digest, Sha256};
 
 use super::holder::{Holder, Mode, Terms};
 use super::rfc3161::{FailInfo, Rejection, Request, SerialSource, TokenBuilder};
@@ -234,26 +237,20 @@ impl Issuer {
             return self.reject_waiting(NO_KEY, out);
         }
         let count = self.waiting.len().min(BATCH_MAX);
-        let batch = stages::judge(self.waiting.drain(..count), &judged, |pending| Content {
-            serial: self.serials.next(
-                &pending.randomness,
-                self.holder.nonce(),
-                judged.gen_time(),
-                &pending.request,
-            ),
-            request: pending.request,
-            randomness: pending.randomness,
-            retried: pending.retried,
+        let (serials, builder) = (&mut self.serials, &self.builder);
+        let nonce = self.holder.nonce();
+        let batch = stages::judge(self.waiting.drain(..count), &judged, |pending| {
+            let Pending { request, randomness, retried } = pending;
+            let gen_time = judged.gen_time();
+            let serial = serials.next(&randomness, nonce, gen_time, &request);
+            let tst_info = builder.tst_info(&request, &serial, gen_time);
+            let tst_info_digest = Hash::from_bytes(Sha256::digest(&tst_info).into());
+            Content { request, serial, tst_info, tst_info_digest, randomness, retried }
         });
-        match stages::intents(&batch, &self.builder) {
-            Some(intents) => {
-                self.holder.used(&judged);
-                self.free.pop();
-                self.logging.insert(lane, batch);
-                out.push(Action::Log(lane, intents));
-            }
-            None => reject(batch, NO_SIGNATURE, out),
-        }
+        self.holder.used(&judged);
+        self.free.pop();
+        out.push(Action::Log(lane, stages::intents(&batch)));
+        self.logging.insert(lane, batch);
     }
 
     /// Whether the lease is on record. If it is neither that nor on its way, it is sent there.

@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 
 use super::{Content, Pending, RequestId, Unsigned};
 use crate::core::holder::Holder;
-use crate::core::rfc3161::TokenBuilder;
 
 /// A batch that is on its way into the evidence log.
 pub(super) type Unlogged = Vec<(RequestId, Judged<Content>)>;
@@ -29,21 +28,18 @@ pub(super) fn judge(
         .collect()
 }
 
-/// What the evidence log must hold before a batch is signed. `None` when a token cannot be written
-/// down, so that it could not be signed either.
-pub(super) fn intents(batch: &Unlogged, builder: &TokenBuilder) -> Option<Vec<Intent>> {
+/// What the evidence log must hold before a batch is signed.
+pub(super) fn intents(batch: &Unlogged) -> Vec<Intent> {
     let intent = |(_, token): &(RequestId, Judged<Content>)| {
         let (content, judged) = (token.content(), token.judged());
-        let (request, serial, gen_time) = (&content.request, content.serial, judged.gen_time());
-        let digest = builder.tst_info_digest(request, &serial, gen_time).ok()?;
-        Some(Intent {
-            serial,
-            imprint: *request.hash(),
-            tst_info_digest: Hash::from_bytes(digest),
+        Intent {
+            serial: content.serial,
+            imprint: *content.request.hash(),
+            tst_info_digest: content.tst_info_digest,
             sample: *judged.sample(),
             lease: judged.lease(),
-            gen_time,
-        })
+            gen_time: judged.gen_time(),
+        }
     };
     batch.iter().map(intent).collect()
 }

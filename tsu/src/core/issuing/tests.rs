@@ -110,12 +110,10 @@ impl Bench {
     fn sign(&self, lane: LaneId, batch: Unsigned) -> Vec<Finished> {
         let sign = |token: Witnessed<Content>| {
             token.sign(
-                |content, judged| {
-                    let gen_time = judged.gen_time();
+                |content, _| {
                     let sign = |m: &[u8]| self.signer.sign(m);
-                    self.builder
-                        .build(&content.request, &content.serial, gen_time, sign)
-                        .map_err(drop)
+                    let cert_req = content.request.cert_req();
+                    self.builder.build(&content.tst_info, cert_req, sign).map_err(drop)
                 },
                 |der, content, judged| {
                     let verify = |m: &[u8], s: &[u8]| self.signer.verify(m, s);

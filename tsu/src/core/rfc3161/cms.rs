@@ -26,49 +26,6 @@ pub(super) fn message_digest(digest: Vec<u8>) -> Any {
     attribute(MESSAGE_DIGEST, der::any(&OctetString::from(digest)))
 }
 
-/// RFC 5652 3.
-#[derive(AsnType, Encode, Decode)]
-pub(super) struct ContentInfo {
-    pub(super) content_type: ObjectIdentifier,
-    #[rasn(tag(explicit(0)))]
-    pub(super) content: SignedData,
-}
-
-/// RFC 5652 5.1.
-#[derive(AsnType, Encode, Decode)]
-pub(super) struct SignedData {
-    pub(super) version: Integer,
-    pub(super) digest_algorithms: SetOf<AlgorithmIdentifier>,
-    pub(super) encap_content_info: EncapsulatedContentInfo,
-    #[rasn(tag(0))]
-    pub(super) certificates: Option<SetOf<Any>>,
-    #[rasn(tag(1))]
-    pub(super) crls: Option<SetOf<Any>>,
-    pub(super) signer_infos: SetOf<SignerInfo>,
-}
-
-/// RFC 5652 5.2.
-#[derive(AsnType, Encode, Decode)]
-pub(super) struct EncapsulatedContentInfo {
-    pub(super) content_type: ObjectIdentifier,
-    #[rasn(tag(explicit(0)))]
-    pub(super) content: OctetString,
-}
-
-/// RFC 5652 5.3.
-#[derive(AsnType, Encode, Decode, PartialEq, Eq, Hash)]
-pub(super) struct SignerInfo {
-    pub(super) version: Integer,
-    pub(super) sid: Any,
-    pub(super) digest_algorithm: AlgorithmIdentifier,
-    #[rasn(tag(0))]
-    pub(super) signed_attrs: SetOf<Any>,
-    pub(super) signature_algorithm: AlgorithmIdentifier,
-    pub(super) signature: OctetString,
-    #[rasn(tag(1))]
-    pub(super) unsigned_attrs: Option<SetOf<Any>>,
-}
-
 /// RFC 5035 3, without policies.
 #[derive(AsnType, Encode, Decode)]
 pub(super) struct SigningCertificateV2 {

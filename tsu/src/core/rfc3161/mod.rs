@@ -13,6 +13,7 @@
 pub mod certificate;
 mod cms;
 mod der;
+mod frame;
 pub mod request;
 pub mod response;
 pub mod self_check;

@@ -7,7 +7,7 @@ use rasn_cms::tsp::MessageImprint;
 use rasn_pkix::Extensions;
 use sha2::{Digest, Sha256};
 
-use super::der;
+use super::der::{self, DerError, Reader};
 use super::response::{FailInfo, Rejection};
 
 /// The longest nonce that is echoed, in octets of the INTEGER's content.
@@ -33,6 +33,7 @@ struct TimeStampReq {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     imprint: MessageImprint,
+    parts: Parts,
     hash: Imprint,
     fingerprint: [u8; 32],
     policy: ObjectIdentifier,
@@ -40,7 +41,32 @@ pub struct Request {
     cert_req: bool,
 }
 
+/// What a token repeats of its request, in the octets in which it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parts {
+    pub(super) policy: Vec<u8>,
+    pub(super) imprint: Vec<u8>,
+    /// Nothing at all when there is no nonce.
+    pub(super) nonce: Vec<u8>,
+}
+
+impl Parts {
+    /// `body` is a TimeStampReq in DER, `policy` the one that was chosen.
+    fn of(body: &[u8], policy: &ObjectIdentifier) -> Result<Self, DerError> {
+        let mut fields = Reader::sole(body, 0x30)?;
+        let _version = fields.any()?;
+        let imprint = fields.any()?.whole.to_vec();
+        let _asked = fields.optional(0x06)?;
+        let nonce = fields.optional(0x02)?.map_or(Vec::new(), |nonce| nonce.whole.to_vec());
+        Ok(Self { policy: der::encode(policy), imprint, nonce })
+    }
+}
+
 impl Request {
+    pub(super) const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// The messageImprint; it encodes to the very bytes that were sent.
     #[must_use]
     pub const fn imprint(&self) -> &MessageImprint {
@@ -146,9 +172,9 @@ pub fn parse_oid(dotted: &str) -> Option<ObjectIdentifier> {
 /// # Errors
 /// A [`Rejection`] with the reason that RFC 3161 and EN 319 422 ask for.
 pub fn parse(body: &[u8], policy: &RequestPolicy) -> Result<Request, Rejection> {
-    let req: TimeStampReq = der::decode(body).map_err(|_| {
-        Rejection::new(FailInfo::BadDataFormat, "the request is not one TimeStampReq in DER")
-    })?;
+    const NOT_ONE: Rejection =
+        Rejection::new(FailInfo::BadDataFormat, "the request is not one TimeStampReq in DER");
+    let req: TimeStampReq = der::decode(body).map_err(|_| NOT_ONE)?;
     if req.version != Integer::ONE {
         return Err(Rejection::new(FailInfo::BadRequest, "only version 1 is supported"));
     }
@@ -166,6 +192,7 @@ pub fn parse(body: &[u8], policy: &RequestPolicy) -> Result<Request, Rejection> 
         "the requested policy is not supported",
     ))?;
     Ok(Request {
+        parts: Parts::of(body, &policy).map_err(|_| NOT_ONE)?,
         imprint: req.message_imprint,
         hash,
         fingerprint: Sha256::digest(body).into(),

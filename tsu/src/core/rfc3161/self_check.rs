@@ -3,16 +3,22 @@
 
 use chronolease_core::id::Serial;
 use chronolease_core::time::GenTime;
-use num_bigint::BigInt;
 use rasn::prelude::*;
-use rasn_cms::tsp::TstInfo;
-use rasn_pkix::{Attribute, GeneralName};
 
-use super::cms::{self, ContentInfo, SignedData, SignerInfo};
-use super::der::{self, DerError};
+use super::cms;
+use super::der::{self, DerError, Element, Reader};
 use super::request::Request;
 use super::token::TokenBuilder;
-use super::tst_info;
+
+const BOOLEAN: u8 = 0x01;
+const INTEGER: u8 = 0x02;
+const OCTET_STRING: u8 = 0x04;
+const OID: u8 = 0x06;
+const GENERALIZED_TIME: u8 = 0x18;
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const CONTEXT_0: u8 = 0xa0;
+const CONTEXT_1: u8 = 0xa1;
 
 /// Why a finished token must not leave.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,138 +52,164 @@ impl TokenBuilder {
         gen_time: GenTime,
         verify_signature: impl FnOnce(&[u8], &[u8]) -> bool,
     ) -> Result<(), SelfCheckError> {
-        let token: ContentInfo = der::decode(token_der)?;
-        require(token.content_type == *cms::SIGNED_DATA, "contentType")?;
-        let signed_data = token.content;
-        self.check_signed_data(&signed_data, request)?;
-        let tst_info = &signed_data.encap_content_info.content;
-        self.check_tst_info(&der::decode(tst_info)?, request, serial, gen_time)?;
-        let suite = self.certificate.suite();
-        let signers = signed_data.signer_infos.to_vec();
-        let [signer] = signers[..] else {
-            return Err(SelfCheckError::Differs("the number of signerInfos"));
-        };
-        self.check_signer(signer)?;
-        self.check_attributes(&signer.signed_attrs, &suite.digest(tst_info))?;
-        let message = der::encode(&signer.signed_attrs);
-        if verify_signature(&message, &signer.signature) {
-            Ok(())
-        } else {
-            Err(SelfCheckError::Signature)
-        }
+        let mut token = Reader::sole(token_der, SEQUENCE)?;
+        require(token.next(OID)?.whole == self.frame.signed_data_oid, "contentType")?;
+        let content = token.next(CONTEXT_0)?.content;
+        token.end()?;
+        let (tst_info, signer) = self.check_signed_data(content, request)?;
+        self.check_tst_info(tst_info, request, serial, gen_time)?;
+        let (attributes, signature) = self.check_signer(signer)?;
+        self.check_attributes(attributes, &self.certificate.suite().digest(tst_info))?;
+        // Signed under the tag of a SET OF (RFC 5652 5.4).
+        let message = der::element(SET, &[attributes]);
+        if verify_signature(&message, signature) { Ok(()) } else { Err(SelfCheckError::Signature) }
     }
 
-    fn check_signed_data(
+    /// The TSTInfo and the SignerInfo, in DER.
+    fn check_signed_data<'a>(
         &self,
-        data: &SignedData,
+        content: &'a [u8],
         request: &Request,
-    ) -> Result<(), SelfCheckError> {
-        require(data.version == Integer::from(3), "SignedData.version")?;
-        let digests = data.digest_algorithms.to_vec();
-        require(digests == [&self.certificate.suite().digest_algorithm()], "digestAlgorithms")?;
-        let content_type = &data.encap_content_info.content_type;
-        require(*content_type == *cms::TST_INFO, "eContentType")?;
-        // Decoding was strict, so both are in the order of a SET OF.
-        let carried = data.certificates.as_ref().map(SetOf::to_vec);
-        let expected = request.cert_req().then(|| self.certificates.iter().collect::<Vec<_>>());
+    ) -> Result<(&'a [u8], &'a [u8]), SelfCheckError> {
+        let mut data = Reader::sole(content, SEQUENCE)?;
+        require(data.next(INTEGER)?.content == [3], "SignedData.version")?;
+        let digests = data.next(SET)?.content;
+        require(digests == self.frame.digest_algorithm, "digestAlgorithms")?;
+        let mut encapsulated = Reader::new(data.next(SEQUENCE)?.content);
+        require(encapsulated.next(OID)?.whole == self.frame.tst_info_oid, "eContentType")?;
+        let mut tst_info = Reader::new(encapsulated.next(CONTEXT_0)?.content);
+        encapsulated.end()?;
+        let carried = data.optional(CONTEXT_0)?.map(|set| set.content);
+        let expected = request.cert_req().then_some(&self.frame.certificates[..]);
         require(carried == expected, "certificates")?;
-        require(data.crls.is_none(), "crls")
+        require(data.optional(CONTEXT_1)?.is_none(), "crls")?;
+        let mut signers = Reader::new(data.next(SET)?.content);
+        data.end()?;
+        let signer = signers.optional(SEQUENCE)?;
+        let Some(signer) = signer.filter(|_| signers.is_at_end()) else {
+            return Err(SelfCheckError::Differs("the number of signerInfos"));
+        };
+        let octets = tst_info.next(OCTET_STRING)?.content;
+        tst_info.end()?;
+        Ok((octets, signer.content))
     }
 
     fn check_tst_info(
         &self,
-        info: &TstInfo,
+        tst_info: &[u8],
         request: &Request,
         serial: &Serial,
         gen_time: GenTime,
     ) -> Result<(), SelfCheckError> {
-        require(info.version == Integer::ONE, "TSTInfo.version")?;
-        require(info.policy == *request.policy(), "policy")?;
-        require(info.message_imprint == *request.imprint(), "messageImprint")?;
-        let serial_octets = BigInt::from(info.serial_number.clone()).to_signed_bytes_be();
-        require(serial_octets == serial.as_be_bytes(), "serialNumber")?;
-        let unix_ns = info.gen_time.timestamp_nanos_opt();
-        let same_time = unix_ns == Some(gen_time.as_unix_nanos());
+        let mut info = Reader::sole(tst_info, SEQUENCE)?;
+        let parts = request.parts();
+        require(info.next(INTEGER)?.content == [1], "TSTInfo.version")?;
+        require(info.next(OID)?.whole == parts.policy, "policy")?;
+        require(info.next(SEQUENCE)?.whole == parts.imprint, "messageImprint")?;
+        require(info.next(INTEGER)?.content == serial.as_be_bytes(), "serialNumber")?;
+        let printed: GeneralizedTime = der::decode(info.next(GENERALIZED_TIME)?.whole)?;
+        let same_time = printed.timestamp_nanos_opt() == Some(gen_time.as_unix_nanos());
         // A leap second would show as a second of more than a thousand milliseconds.
-        let no_second_60 = info.gen_time.timestamp_subsec_millis() < 1_000;
-        require(same_time && no_second_60, "genTime")?;
-        let accuracy = info.accuracy.as_ref().and_then(tst_info::accuracy_bound);
-        require(accuracy == Some(self.profile.accuracy), "accuracy")?;
-        require(!info.ordering, "ordering")?;
-        require(info.nonce.as_ref() == request.nonce(), "nonce")?;
-        require(info.tsa.is_none(), "tsa")?;
-        let extensions = tst_info::extensions(self.profile.qualified);
-        require(info.extensions == extensions, "TSTInfo.extensions")
+        require(same_time && printed.timestamp_subsec_millis() < 1_000, "genTime")?;
+        let accuracy = whole(info.optional(SEQUENCE)?);
+        require(accuracy == self.constant.accuracy, "accuracy")?;
+        require(info.optional(BOOLEAN)?.is_none(), "ordering")?;
+        require(whole(info.optional(INTEGER)?) == parts.nonce, "nonce")?;
+        require(info.optional(CONTEXT_0)?.is_none(), "tsa")?;
+        let extensions = whole(info.optional(CONTEXT_1)?);
+        require(extensions == self.constant.extensions, "TSTInfo.extensions")?;
+        Ok(info.end()?)
     }
 
-    fn check_signer(&self, signer: &SignerInfo) -> Result<(), SelfCheckError> {
-        require(signer.version == Integer::ONE, "SignerInfo.version")?;
-        require(signer.sid == self.sid, "sid")?;
-        let suite = self.certificate.suite();
-        require(signer.digest_algorithm == suite.digest_algorithm(), "digestAlgorithm")?;
-        let signature_algorithm = &signer.signature_algorithm;
-        require(*signature_algorithm == suite.signature_algorithm(), "signatureAlgorithm")?;
-        require(signer.unsigned_attrs.is_none(), "unsignedAttrs")
+    /// The signed attributes and the signature.
+    fn check_signer<'a>(
+        &self,
+        signer_info: &'a [u8],
+    ) -> Result<(&'a [u8], &'a [u8]), SelfCheckError> {
+        let mut signer = Reader::new(signer_info);
+        require(signer.next(INTEGER)?.content == [1], "SignerInfo.version")?;
+        require(signer.any()?.whole == self.frame.sid, "sid")?;
+        let digest_algorithm = signer.next(SEQUENCE)?.whole;
+        require(digest_algorithm == self.frame.digest_algorithm, "digestAlgorithm")?;
+        let attributes = signer.next(CONTEXT_0)?.content;
+        let signature_algorithm = signer.next(SEQUENCE)?.whole;
+        require(signature_algorithm == self.frame.signature_algorithm, "signatureAlgorithm")?;
+        let signature = signer.next(OCTET_STRING)?.content;
+        require(signer.optional(CONTEXT_1)?.is_none(), "unsignedAttrs")?;
+        signer.end()?;
+        Ok((attributes, signature))
     }
 
     fn check_attributes(
         &self,
-        attributes: &SetOf<Any>,
+        attributes: &[u8],
         tst_info_digest: &[u8],
     ) -> Result<(), SelfCheckError> {
-        require(attributes.len() == 4, "the number of signedAttrs")?;
-        let attributes =
-            attributes.iter().map(|a| der::decode(a.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let attributes = Attributes::read(attributes)?;
+        let content_type = attributes.value(cms::CONTENT_TYPE, "the contentType attribute")?;
+        require(content_type == self.frame.tst_info_oid, "the contentType attribute")?;
+        let digest = attributes.value(cms::MESSAGE_DIGEST, "messageDigest")?;
+        let digest = Reader::new(digest).next(OCTET_STRING)?.content;
+        require(digest == tst_info_digest, "messageDigest")?;
+        let protection = attributes.value(cms::ALGORITHM_PROTECTION, "CMSAlgorithmProtection")?;
+        require(protection == self.frame.protection, "CMSAlgorithmProtection")?;
 
-        let content_type: ObjectIdentifier =
-            sole_value(&attributes, cms::CONTENT_TYPE, "the contentType attribute")?;
-        require(content_type == *cms::TST_INFO, "the contentType attribute")?;
-
-        let digest: OctetString = sole_value(&attributes, cms::MESSAGE_DIGEST, "messageDigest")?;
-        require(digest[..] == *tst_info_digest, "messageDigest")?;
-
-        let protection: cms::AlgorithmProtection =
-            sole_value(&attributes, cms::ALGORITHM_PROTECTION, "CMSAlgorithmProtection")?;
-        let expected = cms::AlgorithmProtection {
-            digest_algorithm: self.certificate.suite().digest_algorithm(),
-            signature_algorithm: self.certificate.suite().signature_algorithm(),
-        };
-        require(protection == expected, "CMSAlgorithmProtection")?;
-
-        let signing_certificate: cms::SigningCertificateV2 =
-            sole_value(&attributes, cms::SIGNING_CERTIFICATE_V2, "signingCertificateV2")?;
-        self.check_signing_certificate(&signing_certificate)
-    }
-
-    fn check_signing_certificate(
-        &self,
-        named: &cms::SigningCertificateV2,
-    ) -> Result<(), SelfCheckError> {
-        let [id] = &named.certs[..] else {
+        let named = attributes.value(cms::SIGNING_CERTIFICATE_V2, "signingCertificateV2")?;
+        let mut named = Reader::sole(named, SEQUENCE)?;
+        let mut certificates = Reader::new(named.next(SEQUENCE)?.content);
+        named.end()?;
+        let id = certificates.optional(SEQUENCE)?;
+        let Some(id) = id.filter(|_| certificates.is_at_end()) else {
             return Err(SelfCheckError::Differs("signingCertificateV2"));
         };
-        require(id.cert_hash[..] == self.certificate.hash(), "the certHash of ESSCertIDv2")?;
-        let issuer_serial = cms::IssuerSerial {
-            issuer: vec![GeneralName::DirectoryName(self.certificate.issuer().clone())],
-            serial_number: self.certificate.serial().clone(),
-        };
-        require(id.issuer_serial == issuer_serial, "the issuerSerial of ESSCertIDv2")
+        let mut id = Reader::new(id.content);
+        let hash = id.next(OCTET_STRING)?.content;
+        require(hash == self.frame.certificate_hash, "the certHash of ESSCertIDv2")?;
+        let issuer_serial = id.next(SEQUENCE)?.whole;
+        require(issuer_serial == self.frame.issuer_serial, "the issuerSerial of ESSCertIDv2")?;
+        Ok(id.end()?)
     }
 }
 
-/// The value of the attribute `oid`, which must be there once and have one value.
-fn sole_value<T: Decode + Encode>(
-    attributes: &[Attribute],
-    oid: &Oid,
-    field: &'static str,
-) -> Result<T, SelfCheckError> {
-    let mut found = attributes.iter().filter(|a| a.r#type == *oid);
-    let (Some(attribute), None) = (found.next(), found.next()) else {
-        return Err(SelfCheckError::Differs(field));
-    };
-    match attribute.values.to_vec()[..] {
-        [value] => Ok(der::decode(value.as_bytes())?),
-        _ => Err(SelfCheckError::Differs(field)),
+/// The octets of an element, or none.
+fn whole(element: Option<Element<'_>>) -> &[u8] {
+    element.map_or(&[], |element| element.whole)
+}
+
+/// Attributes with one value each: the content of the type, and the value in DER.
+struct Attributes<'a>(Vec<(&'a [u8], &'a [u8])>);
+
+impl<'a> Attributes<'a> {
+    /// `content` is that of a SET OF, in its order; the four attributes that a token has.
+    fn read(content: &'a [u8]) -> Result<Self, SelfCheckError> {
+        let (mut reader, mut previous, mut all) = (Reader::new(content), &[][..], Vec::new());
+        while !reader.is_at_end() {
+            let attribute = reader.next(SEQUENCE)?;
+            if attribute.whole < previous {
+                return Err(DerError::NotCanonical.into());
+            }
+            previous = attribute.whole;
+            let mut attribute = Reader::new(attribute.content);
+            let kind = attribute.next(OID)?.whole;
+            let value = attribute.next(SET)?.content;
+            attribute.end()?;
+            let mut values = Reader::new(value);
+            values.any()?;
+            values.end()?;
+            all.push((kind, value));
+        }
+        require(all.len() == 4, "the number of signedAttrs")?;
+        Ok(Self(all))
+    }
+
+    /// The value of the attribute `oid`, which must be there once.
+    fn value(&self, oid: &Oid, field: &'static str) -> Result<&'a [u8], SelfCheckError> {
+        let oid = der::encode(&ObjectIdentifier::from(oid));
+        let mut found = self.0.iter().filter(|(kind, _)| *kind == oid);
+        match (found.next(), found.next()) {
+            (Some((_, value)), None) => Ok(value),
+            _ => Err(SelfCheckError::Differs(field)),
+        }
     }
 }
 

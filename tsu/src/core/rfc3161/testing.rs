@@ -103,7 +103,8 @@ impl Pki {
 
     /// A token signed with the TSU's key.
     pub(crate) fn token(&self, builder: &TokenBuilder, request: &Request) -> Vec<u8> {
-        builder.build(request, &serial(), gen_time(), |m| self.signer().sign(m)).unwrap()
+        let tst_info = builder.tst_info(request, &serial(), gen_time());
+        builder.build(&tst_info, request.cert_req(), |m| self.signer().sign(m)).unwrap()
     }
 }
 

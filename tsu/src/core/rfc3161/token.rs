@@ -4,13 +4,11 @@ use chronolease_core::id::Serial;
 use chronolease_core::time::{Bound, GenTime, GenTimeDigits};
 use rasn::prelude::*;
 use rasn_cms::IssuerAndSerialNumber;
-use rasn_cms::tsp::Accuracy;
-use rasn_pkix::{BasicConstraints, Certificate, GeneralName, Name};
-use sha2::{Digest, Sha256};
+use rasn_pkix::{BasicConstraints, Certificate, Name};
 
 use super::certificate::TsuCertificate;
-use super::cms::{self, ContentInfo, EncapsulatedContentInfo, SignedData, SignerInfo};
 use super::der::{self, DerError};
+use super::frame::Frame;
 use super::request::Request;
 use super::self_check::SelfCheckError;
 use super::tst_info;
@@ -28,9 +26,6 @@ pub enum SignerError {
 /// Why there is no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// The time cannot be written as a GeneralizedTime.
-    #[error("the time {0:?} cannot be written")]
-    GenTime(GenTime),
     /// The key could not sign.
     #[error(transparent)]
     Signer(#[from] SignerError),
@@ -97,13 +92,8 @@ pub enum TokenSetupError {
 pub struct TokenBuilder {
     pub(super) certificate: TsuCertificate,
     pub(super) profile: TokenProfile,
-    accuracy_fields: Accuracy,
-    /// What certReq asks for, in the order of a SET OF.
-    pub(super) certificates: Vec<Any>,
-    /// The SignerIdentifier: issuerAndSerialNumber.
-    pub(super) sid: Any,
-    /// The signed attributes but for the message digest.
-    constant_attributes: [Any; 3],
+    pub(super) constant: tst_info::Constant,
+    pub(super) frame: Frame,
 }
 
 impl TokenBuilder {
@@ -118,23 +108,22 @@ impl TokenBuilder {
         profile: TokenProfile,
     ) -> Result<Self, TokenSetupError> {
         let accuracy = profile.accuracy;
-        let accuracy_fields =
-            tst_info::accuracy(accuracy).ok_or(TokenSetupError::Accuracy(accuracy))?;
+        let constant = tst_info::Constant::new(accuracy, profile.qualified)
+            .ok_or(TokenSetupError::Accuracy(accuracy))?;
         check_chain(certificate.issuer(), chain)?;
         let mut certificates = vec![Any::new(certificate.der().to_vec())];
         if profile.carries == Carries::Full {
             certificates.extend(chain.iter().cloned().map(Any::new));
         }
         certificates.sort();
+        let sid = der::any(&IssuerAndSerialNumber {
+            issuer: certificate.issuer().clone(),
+            serial_number: certificate.serial().clone(),
+        });
         Ok(Self {
             profile,
-            accuracy_fields,
-            certificates,
-            sid: der::any(&IssuerAndSerialNumber {
-                issuer: certificate.issuer().clone(),
-                serial_number: certificate.serial().clone(),
-            }),
-            constant_attributes: constant_attributes(&certificate),
+            constant,
+            frame: Frame::new(&certificate, &certificates, &sid),
             certificate,
         })
     }
@@ -151,101 +140,31 @@ impl TokenBuilder {
         &self.profile
     }
 
-    /// SHA-256 over the TSTInfo that [`TokenBuilder::build`] will put into the token.
-    ///
-    /// # Errors
-    /// [`TokenError::GenTime`] when the time cannot be written.
-    pub fn tst_info_digest(
-        &self,
-        request: &Request,
-        serial: &Serial,
-        gen_time: GenTime,
-    ) -> Result<[u8; 32], TokenError> {
-        Ok(Sha256::digest(self.tst_info(request, serial, gen_time)?).into())
+    /// The TSTInfo in DER.
+    #[must_use]
+    pub fn tst_info(&self, request: &Request, serial: &Serial, gen_time: GenTime) -> Vec<u8> {
+        tst_info::encode(request, serial, gen_time, &self.constant)
     }
 
-    /// The TimeStampToken in DER. `sign` gets the message and returns its signature in the
-    /// certificate's [`Suite`](super::Suite), in the form that CMS holds.
+    /// The TimeStampToken in DER over a TSTInfo of [`TokenBuilder::tst_info`], with certificates if
+    /// `cert_req`. `sign` gets the message and returns its signature in the certificate's
+    /// [`Suite`](super::Suite), in the form that CMS holds.
     ///
     /// # Errors
-    /// [`TokenError`] when the time cannot be written or `sign` fails.
+    /// [`TokenError`] when `sign` fails.
     pub fn build(
         &self,
-        request: &Request,
-        serial: &Serial,
-        gen_time: GenTime,
+        tst_info: &[u8],
+        cert_req: bool,
         sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, SignerError>,
     ) -> Result<Vec<u8>, TokenError> {
-        let tst_info = self.tst_info(request, serial, gen_time)?;
-        let suite = self.certificate.suite();
-        let mut signed_attrs = self.constant_attributes.to_vec();
-        signed_attrs.push(cms::message_digest(suite.digest(&tst_info)));
-        let signed_attrs = SetOf::from_vec(signed_attrs);
+        let digest = self.certificate.suite().digest(tst_info);
+        let certificates = if cert_req { &self.frame.certificates[..] } else { &[] };
+        let attributes = self.frame.attributes(&digest);
         // Signed under the tag of a SET OF, not under the [0] they are stored with (RFC 5652 5.4).
-        let signature = sign(&der::encode(&signed_attrs))?;
-        let signer_info = SignerInfo {
-            version: Integer::ONE,
-            sid: self.sid.clone(),
-            digest_algorithm: suite.digest_algorithm(),
-            signed_attrs,
-            signature_algorithm: suite.signature_algorithm(),
-            signature: OctetString::from(signature),
-            unsigned_attrs: None,
-        };
-        let certificates = request.cert_req().then(|| SetOf::from_vec(self.certificates.clone()));
-        Ok(der::encode(&ContentInfo {
-            content_type: cms::SIGNED_DATA.into(),
-            content: SignedData {
-                // 3, because the content is not id-data (RFC 5652 5.1).
-                version: Integer::from(3),
-                digest_algorithms: SetOf::from_vec(vec![suite.digest_algorithm()]),
-                encap_content_info: EncapsulatedContentInfo {
-                    content_type: cms::TST_INFO.into(),
-                    content: OctetString::from(tst_info),
-                },
-                certificates,
-                crls: None,
-                signer_infos: SetOf::from_vec(vec![signer_info]),
-            },
-        }))
+        let signature = sign(&der::element(0x31, &[&attributes]))?;
+        Ok(self.frame.around(tst_info, certificates, &attributes, &signature))
     }
-}
-
-impl TokenBuilder {
-    fn tst_info(
-        &self,
-        request: &Request,
-        serial: &Serial,
-        gen_time: GenTime,
-    ) -> Result<Vec<u8>, TokenError> {
-        let constant = tst_info::Constant {
-            accuracy: &self.accuracy_fields,
-            qualified: self.profile.qualified,
-        };
-        tst_info::encode(request, serial, gen_time, constant).ok_or(TokenError::GenTime(gen_time))
-    }
-}
-
-fn constant_attributes(certificate: &TsuCertificate) -> [Any; 3] {
-    let content_type = der::any(&ObjectIdentifier::from(cms::TST_INFO));
-    let signing_certificate = der::any(&cms::SigningCertificateV2 {
-        certs: vec![cms::EssCertIdV2 {
-            cert_hash: OctetString::from(certificate.hash().to_vec()),
-            issuer_serial: cms::IssuerSerial {
-                issuer: vec![GeneralName::DirectoryName(certificate.issuer().clone())],
-                serial_number: certificate.serial().clone(),
-            },
-        }],
-    });
-    let protection = der::any(&cms::AlgorithmProtection {
-        digest_algorithm: certificate.suite().digest_algorithm(),
-        signature_algorithm: certificate.suite().signature_algorithm(),
-    });
-    [
-        cms::attribute(cms::CONTENT_TYPE, content_type),
-        cms::attribute(cms::SIGNING_CERTIFICATE_V2, signing_certificate),
-        cms::attribute(cms::ALGORITHM_PROTECTION, protection),
-    ]
 }
 
 fn check_chain(tsu_issuer: &Name, chain: &[Vec<u8>]) -> Result<(), TokenSetupError> {

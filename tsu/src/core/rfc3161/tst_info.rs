@@ -2,9 +2,8 @@
 
 use chronolease_core::id::Serial;
 use chronolease_core::time::{Bound, GenTime};
-use num_bigint::BigInt;
 use rasn::prelude::*;
-use rasn_cms::tsp::{Accuracy, TstInfo};
+use rasn_cms::tsp::Accuracy;
 use rasn_pkix::{Extension, Extensions};
 
 use super::der;
@@ -29,22 +28,6 @@ pub(super) fn accuracy(bound: Bound) -> Option<Accuracy> {
     })
 }
 
-/// The length that an accuracy states, or `None` when it is none that is written here.
-pub(super) fn accuracy_bound(accuracy: &Accuracy) -> Option<Bound> {
-    let part = |n: &Option<Integer>| n.as_ref().map_or(Some(0), |n| u32::try_from(n).ok());
-    let seconds = u64::from(part(&accuracy.seconds)?);
-    let millis = u64::from(part(&accuracy.millis)?);
-    let micros = u64::from(part(&accuracy.micros)?);
-    Some(Bound::from_nanos(seconds * 1_000_000_000 + millis * 1_000_000 + micros * 1_000))
-}
-
-/// What stays the same from token to token.
-#[derive(Clone, Copy)]
-pub(super) struct Constant<'a> {
-    pub(super) accuracy: &'a Accuracy,
-    pub(super) qualified: bool,
-}
-
 const QC_STATEMENTS: &Oid = Oid::const_new(&[1, 3, 6, 1, 5, 5, 7, 1, 3]);
 
 /// SEQUENCE OF one QCStatement: esi4-qtstStatement-1, 0.4.0.19422.1.1 (EN 319 422 9.1).
@@ -53,7 +36,7 @@ const QUALIFIED_TIME_STAMP: [u8; 13] =
 
 /// The extensions of a TSTInfo: the statement that it is a qualified time-stamp, or none. None is
 /// ever critical (EN 319 422 5.2.2).
-pub(super) fn extensions(qualified: bool) -> Option<Extensions> {
+fn extensions(qualified: bool) -> Option<Extensions> {
     let statement = || Extension {
         extn_id: QC_STATEMENTS.into(),
         critical: false,
@@ -62,29 +45,56 @@ pub(super) fn extensions(qualified: bool) -> Option<Extensions> {
     qualified.then(|| vec![statement()].into())
 }
 
-/// The TSTInfo in DER; `None` when the time has no GeneralizedTime. `ordering` stays at its
-/// default and `tsa` is left out.
+/// What stays the same from token to token, in DER.
+#[derive(Clone, Debug)]
+pub(super) struct Constant {
+    pub(super) accuracy: Vec<u8>,
+    /// The element [1], or nothing.
+    pub(super) extensions: Vec<u8>,
+}
+
+impl Constant {
+    /// `None` when the accuracy cannot be stated.
+    pub(super) fn new(accuracy_bound: Bound, qualified: bool) -> Option<Self> {
+        // Extensions are tagged implicitly, so [1] stands in place of their SEQUENCE.
+        let implicit = |extensions: Extensions| {
+            let mut der = der::encode(&extensions);
+            der[0] = 0xa1;
+            der
+        };
+        Some(Self {
+            accuracy: der::encode(&accuracy(accuracy_bound)?),
+            extensions: extensions(qualified).map_or(Vec::new(), implicit),
+        })
+    }
+}
+
+/// The TSTInfo in DER. `ordering` stays at its default and `tsa` is left out.
 pub(super) fn encode(
     request: &Request,
     serial: &Serial,
     gen_time: GenTime,
-    constant: Constant<'_>,
-) -> Option<Vec<u8>> {
+    constant: &Constant,
+) -> Vec<u8> {
     // Unix time has no number for a leap second, so this never shows second 60; DER drops the
     // zeros at the end of the fraction.
-    let gen_time = UtcTime::from_timestamp_nanos(gen_time.as_unix_nanos()).fixed_offset();
-    Some(der::encode(&TstInfo {
-        version: Integer::ONE,
-        policy: request.policy().clone(),
-        message_imprint: request.imprint().clone(),
-        serial_number: Integer::from(BigInt::from_signed_bytes_be(serial.as_be_bytes())),
-        gen_time,
-        accuracy: Some(constant.accuracy.clone()),
-        ordering: false,
-        nonce: request.nonce().cloned(),
-        tsa: None,
-        extensions: extensions(constant.qualified),
-    }))
+    let gen_time: GeneralizedTime =
+        UtcTime::from_timestamp_nanos(gen_time.as_unix_nanos()).fixed_offset();
+    let parts = request.parts();
+    der::element(
+        0x30,
+        &[
+            &[2, 1, 1],
+            &parts.policy,
+            &parts.imprint,
+            // Positive and not below 2^158, so these octets are the shortest.
+            &der::element(0x02, &[serial.as_be_bytes()]),
+            &der::encode(&gen_time),
+            &constant.accuracy,
+            &parts.nonce,
+            &constant.extensions,
+        ],
+    )
 }
 
 #[cfg(test)]
@@ -99,9 +109,8 @@ mod tests {
             &testing::request(false),
             &Serial::from_hash(&[0; 32]),
             GenTime::at(Timestamp::from_unix_nanos(unix_ns), digits),
-            Constant { accuracy: &accuracy(Bound::from_millis(500)).unwrap(), qualified: false },
-        )
-        .unwrap();
+            &Constant::new(Bound::from_millis(500), false).unwrap(),
+        );
         // The serial's twenty octets end right before the GeneralizedTime.
         let at = tst_info.windows(2).position(|w| w == [0x02, 20]).unwrap() + 22;
         assert_eq!(tst_info[at], 0x18);
@@ -146,7 +155,6 @@ mod tests {
         for (ns, bytes) in golden {
             let accuracy = accuracy(Bound::from_nanos(ns)).unwrap();
             assert_eq!(der::encode(&accuracy), bytes, "{ns}");
-            assert_eq!(accuracy_bound(&accuracy), Some(Bound::from_nanos(ns)));
         }
     }
 

@@ -136,9 +136,9 @@ fn sign(
     token: Witnessed<Content>,
 ) -> Option<Signed<Content>> {
     let signed = token.sign(
-        |content, judged| {
+        |content, _| {
             let sign = |message: &[u8]| signer.sign(message);
-            builder.build(&content.request, &content.serial, judged.gen_time(), sign)
+            builder.build(&content.tst_info, content.request.cert_req(), sign)
         },
         |der, content, judged| {
             let verify = |message: &[u8], signature: &[u8]| signer.verify(message, signature);

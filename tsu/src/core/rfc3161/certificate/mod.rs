@@ -41,16 +41,16 @@ struct Period {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotUsable {
     /// Before the certificate's notBefore.
-    #[error("the certificate is valid from {0:?} only")]
+    #[error("the certificate is valid from {0:?} only (RFC 5280 4.1.2.5)")]
     CertificateNotYet(Timestamp<Utc>),
     /// After the certificate's notAfter.
-    #[error("the certificate expired at {0:?}")]
+    #[error("the certificate expired at {0:?} (RFC 5280 4.1.2.5)")]
     CertificateExpired(Timestamp<Utc>),
     /// Before the privateKeyUsagePeriod.
-    #[error("the key may be used from {0:?} only")]
+    #[error("the key may be used from {0:?} only (EN 319 421 TIS-7.7.1-09)")]
     KeyNotYet(Timestamp<Utc>),
     /// After the privateKeyUsagePeriod.
-    #[error("the key may not be used after {0:?}")]
+    #[error("the key may not be used after {0:?} (EN 319 421 TIS-7.7.1-09)")]
     KeyExpired(Timestamp<Utc>),
     /// The algorithm is no longer held fit to sign with (TS 119 312).
     #[error("the key's algorithm is outdated since {0:?} (TS 119 312, EN 319 421 TIS-7.6.2-05)")]

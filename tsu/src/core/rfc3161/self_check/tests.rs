@@ -1,9 +1,12 @@
 use super::super::testing::{self, NONCE, Pki, VERSION, imprint, request_der};
+use super::super::tst_info;
 use super::super::{FailInfo, Suite, parse};
 use super::*;
 use crate::io::signer::{FileSigner, Signer};
 use chronolease_core::time::{Bound, GenTimeDigits, Timestamp};
+use rasn_cms::tsp::TstInfo;
 use rasn_cms::{SignedData as FullSignedData, SignerInfo as FullSignerInfo};
+use rasn_pkix::GeneralName;
 
 struct Bench {
     builder: TokenBuilder,
@@ -247,10 +250,9 @@ fn every_signed_attribute_is_checked() {
 fn the_signature_of_another_key_is_caught() {
     let bench = Bench::new();
     let stranger = Pki::new().signer();
-    let token = bench
-        .builder
-        .build(&bench.request, &testing::serial(), testing::gen_time(), |m| stranger.sign(m))
-        .unwrap();
+    let (builder, request) = (&bench.builder, &bench.request);
+    let tst_info = builder.tst_info(request, &testing::serial(), testing::gen_time());
+    let token = builder.build(&tst_info, request.cert_req(), |m| stranger.sign(m)).unwrap();
     assert_eq!(bench.check(&token), Err(SelfCheckError::Signature));
 }
 

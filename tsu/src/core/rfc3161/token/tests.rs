@@ -1,3 +1,4 @@
+use super::super::frame::constant_attributes;
 use super::super::testing::{self, Pki, Scratch};
 use super::super::{RsaPadding, Suite, granted, parse};
 use super::*;
@@ -132,12 +133,7 @@ fn a_finished_token_passes_its_check() {
 #[test]
 fn a_failing_signer_gives_no_token() {
     let failed = SignerError::Failed("unplugged".to_owned());
-    let refused = Pki::new().builder().build(
-        &testing::request(false),
-        &testing::serial(),
-        testing::gen_time(),
-        |_| Err(failed.clone()),
-    );
+    let refused = Pki::new().builder().build(&[], false, |_| Err(failed.clone()));
     assert_eq!(refused, Err(TokenError::Signer(failed)));
 }
 
