@@ -82,7 +82,14 @@ struct Running {
     clients: HashMap<RequestId, oneshot::Sender<Reply>>,
     next: u64,
     recording: Recording,
+    shown: Option<Shown>,
+}
+
+/// What was told last.
+#[derive(Debug, PartialEq)]
+struct Shown {
     trouble: Option<String>,
+    lease: bool,
 }
 
 impl Driver {
@@ -93,7 +100,7 @@ impl Driver {
             clients: HashMap::new(),
             next: 0,
             recording: Recording::new(self.recorder.clone(), self.clocks.clocks.raw()),
-            trouble: None,
+            shown: None,
         };
         let mut out = Vec::new();
         loop {
@@ -128,7 +135,7 @@ impl Driver {
                     return error!("the signing threads are gone");
                 }
             }
-            self.show(&mut running.trouble);
+            self.show(&mut running.shown);
         }
     }
 
@@ -169,18 +176,22 @@ impl Driver {
         true
     }
 
-    fn show(&self, last_trouble: &mut Option<String>) {
-        let trouble = self.recorder.trouble();
-        if trouble != *last_trouble {
-            match &trouble {
-                Some(why) => error!(%why, "the evidence log takes nothing: no tokens"),
-                None => info!("the evidence log takes records again"),
-            }
-            last_trouble.clone_from(&trouble);
+    /// Tells service managers and Prometheus what changed; most events change neither lease nor log.
+    fn show(&self, shown: &mut Option<Shown>) {
+        let now = Shown { trouble: self.recorder.trouble(), lease: self.issuer.holds_lease() };
+        self.metrics.evidence(self.recorder.size(), now.trouble.is_some());
+        if shown.as_ref() == Some(&now) {
+            return;
         }
-        self.metrics.evidence(self.recorder.size(), trouble.is_some());
-        let no_lease = (!self.issuer.holds_lease()).then(|| "no lease".to_owned());
-        self.health.set_unready(no_lease.into_iter().chain(trouble).collect());
+        let before = shown.take().and_then(|shown| shown.trouble);
+        match &now.trouble {
+            trouble if *trouble == before => {}
+            Some(why) => error!(%why, "the evidence log takes nothing: no tokens"),
+            None => info!("the evidence log takes records again"),
+        }
+        let no_lease = (!now.lease).then(|| "no lease".to_owned());
+        self.health.set_unready(no_lease.into_iter().chain(now.trouble.clone()).collect());
+        *shown = Some(now);
     }
 
     fn patience(&self) -> Duration {

@@ -18,6 +18,7 @@ const OVERLOADED: &str = "overloaded";
 pub struct TsuMetrics {
     metrics: Metrics,
     requests: IntCounterVec,
+    granted: IntCounter,
     lease_held: IntGauge,
     grants_refused: IntCounter,
     evidence_records: IntGauge,
@@ -45,6 +46,7 @@ impl TsuMetrics {
         for result in [GRANTED, HTTP_REFUSED, OVERLOADED].into_iter().chain(rejections) {
             requests.with_label_values(&[result]);
         }
+        let granted = requests.with_label_values(&[GRANTED]);
         let lease_held = metrics.int_gauge("lease_held", "1 while the TSU holds a lease.")?;
         let grants_refused = metrics
             .int_counter("grants_refused_total", "Leases of the monitor that were not accepted.")?;
@@ -88,6 +90,7 @@ impl TsuMetrics {
         Ok(Self {
             metrics,
             requests,
+            granted,
             lease_held,
             grants_refused,
             evidence_records,
@@ -108,7 +111,7 @@ impl TsuMetrics {
 
     /// A token left.
     pub fn granted(&self) {
-        self.requests.with_label_values(&[GRANTED]).inc();
+        self.granted.inc();
     }
 
     /// A request was rejected in the terms of RFC 3161.
