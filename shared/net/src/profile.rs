@@ -54,7 +54,7 @@ pub fn budget(lease: &Section<'_>) -> Option<Budget> {
         lease.error("bracket", "reading a clock takes some time, so no sample would do");
     }
     if budget.accuracy > ACCURACY_MAX {
-        let message = "EN 319 421 asks for an accuracy of 1s or better";
+        let message = "EN 319 421 TIS-7.7.2-03 asks for an accuracy of 1s or better";
         lease.error("accuracy", message);
     } else if let Err(broken) = budget.check() {
         lease.error("accuracy", broken);

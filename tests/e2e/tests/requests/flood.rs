@@ -1,6 +1,7 @@
 //! What a client can hold of a TSU, and that the TSU lets go of it.
 
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chronolease_e2e::Rig;
 use chronolease_e2e::http::Client;
@@ -133,7 +134,7 @@ fn kinds() -> Vec<Kind> {
 }
 
 pub(crate) fn a_hundred_thousand_requests_are_answered(rig: &Rig) {
-    let kinds = &kinds();
+    let (kinds, granted) = (&kinds(), &AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for first in 0..CONNECTIONS {
             scope.spawn(move || {
@@ -144,15 +145,19 @@ pub(crate) fn a_hundred_thousand_requests_are_answered(rig: &Rig) {
                         client.send(&kinds[0].0).expect("it listens");
                         client = connect(rig);
                     }
-                    answered(&mut client, kinds, first + burst);
+                    let tokens = answered(&mut client, kinds, first + burst);
+                    granted.fetch_add(tokens, Ordering::Relaxed);
                 }
             });
         }
     });
+    assert!(granted.load(Ordering::Relaxed) > 0, "no token in all that time");
 }
 
-/// Sends a burst of all kinds, beginning with number `first`, and reads all answers.
-fn answered(client: &mut Client, kinds: &[Kind], first: usize) {
+/// Sends a burst of all kinds, beginning with number `first`, and reads all answers. How many were
+/// tokens.
+fn answered(client: &mut Client, kinds: &[Kind], first: usize) -> usize {
+    let mut tokens = 0;
     let burst: Vec<&Kind> = (0..BURST).map(|n| &kinds[(first + n) % kinds.len()]).collect();
     let bytes: Vec<&[u8]> = burst.iter().map(|(bytes, ..)| &bytes[..]).collect();
     client.send(&bytes.concat()).expect("it listens");
@@ -162,11 +167,17 @@ fn answered(client: &mut Client, kinds: &[Kind], first: usize) {
         assert_eq!(response.status, *status, "{asked}");
         match expected {
             Expected::Nothing => {}
-            Expected::Token => assert!(matches!(tsp::outcome(&response), Outcome::Token(_))),
+            Expected::Token => match tsp::outcome(&response) {
+                Outcome::Token(_) => tokens += 1,
+                // A machine that is busy with other things cannot always prove its time.
+                Outcome::Rejected(tsp::TIME_NOT_AVAILABLE) => {}
+                other => panic!("{other:?}"),
+            },
             Expected::Rejection(bit) => {
                 let outcome = tsp::outcome(&response);
                 assert!(matches!(outcome, Outcome::Rejected(b) if b == *bit), "{outcome:?}");
             }
         }
     }
+    tokens
 }
