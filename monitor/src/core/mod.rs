@@ -21,4 +21,6 @@ pub mod pps;
 pub mod sources;
 
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 pub(crate) mod testing;
