@@ -7,13 +7,15 @@ mod wards;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use chronolease_core::budget::Account;
+use chronolease_core::time::Bound;
 use chronolease_net::clock_reader::ClockReaderConfig;
 use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::recorder::EvidenceConfig;
 
 pub use leap::LeapConfig;
 pub use sources::{NtsConfig, SourceConfig, SourcesConfig};
-pub use wards::{Person, Role, Ward};
+pub use wards::{Budgets, Person, Role, Ward};
 
 use crate::core::authority::{Rearm, Rules};
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub leap: LeapConfig,
     /// The TSUs, each with the rules for its leases.
     pub wards: Vec<Ward>,
+    /// What the figures of their leases add up to.
+    pub budgets: Budgets,
     /// Who may ask the admin listener.
     pub persons: Vec<Person>,
 }
@@ -89,6 +93,7 @@ impl Config {
         let leap = LeapConfig::read(root);
         let wards = wards::read(root);
         let persons = wards::persons(root);
+        let (wards, budgets) = wards.unzip();
         if qualified? {
             check_qualified(root, sources.as_ref(), wards.as_deref());
         }
@@ -105,8 +110,28 @@ impl Config {
             sources: sources?,
             leap: leap?,
             wards: wards?,
+            budgets: budgets?,
             persons: persons?,
         })
+    }
+
+    /// The error budget, term by term: of UTC as one source tells it, and of a token.
+    #[must_use]
+    pub fn accounts(&self) -> [Account; 3] {
+        let Budgets { lease, witness } = &self.budgets;
+        let caps = &self.sources.caps;
+        let half_delay = Bound::from_nanos(caps.delay_max.as_nanos().div_ceil(2));
+        let source = Account {
+            title: "the half-width of one source's interval, at its caps and at its oldest"
+                .to_owned(),
+            terms: vec![
+                ("root distance: root delay / 2 + dispersion + precision", caps.root_distance_max),
+                ("half the delay, whatever the path does", half_delay),
+                ("rho*age: the monitor's oscillator since", lease.rho.over(self.sources.age_max)),
+            ],
+            limit: ("e_max: wider readings of UTC confirm nothing", witness.half_width_max),
+        };
+        [source, lease.account(), witness.account(lease)]
     }
 
     /// The rules of every TSU's leases.

@@ -137,12 +137,16 @@ fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     }
     let config_digest = recorder::config_digest(&document.show());
     if arguments.check_config {
+        let accounts = config.accounts();
         let monitor = Monitor::prepare(config, config_digest)?;
         monitor.check()?;
         for warning in monitor.warnings() {
             println!("{}: warning: {warning}", arguments.config.display());
         }
         println!("{}: good", arguments.config.display());
+        for account in accounts {
+            println!("\n{account}");
+        }
         return Ok(());
     }
     logging::init(&config.log_level).map_err(DaemonError::config)?;

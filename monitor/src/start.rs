@@ -36,7 +36,7 @@ use crate::core::ntp::PIVOT;
 use crate::core::nts::known::KnownUtc;
 use crate::core::sources::{Report, Rounds, Rules, Source, Sources};
 use crate::io::admin::Admin;
-use crate::io::engine::{Engine, Input, Logs, Slot};
+use crate::io::engine::{Drifts, Engine, Input, Logs, Slot};
 use crate::io::leap_list::{self, ListFile};
 use crate::io::link::{Links, Registered};
 use crate::io::metrics::{MonitorMetrics, NtsMetrics};
@@ -212,6 +212,7 @@ impl Monitor {
             sources,
             leap: LeapWatch::new(leap.rules),
             leap_list: ListFile::new(leap.file, leap.pin),
+            drifts: Drifts::default(),
             continuity: Continuity::default(),
             epoch,
             date,

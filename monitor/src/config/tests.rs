@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 
 use chronolease_net::random;
@@ -216,6 +217,23 @@ fn bearing_liars_takes_enough_laboratories() {
     // Six servers, but of three laboratories.
     let fewer = [("\"METAS\"", "\"PTB\""), ("\"INRIM\"", "\"NPL\"")];
     refused(&fewer, "sources.faults", "at least 2f + 2 = 4 laboratories");
+}
+
+/// The list of laboratories to choose from, laid over the example as it says.
+#[test]
+fn the_list_of_laboratories_loads_and_names_enough_for_two_liars() {
+    let scratch = Scratch::with_files();
+    let overlay = scratch.0.join("monitor.d");
+    fs::create_dir(&overlay).expect("ours");
+    let list = include_str!("../../../docs/examples/sources.toml");
+    fs::write(overlay.join("sources.toml"), list).expect("ours");
+    let config = scratch.load(&example(&[("faults = 1", "faults = 2")])).expect("it is good");
+    let groups: BTreeSet<&str> =
+        config.sources.servers.iter().map(|server| server.laboratory.as_str()).collect();
+    assert!(groups.len() >= 10, "{groups:?}");
+    for group in groups {
+        assert!(list.contains(&format!("\n# {group} ")), "{group} is not told of");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use chronolease_core::budget::{Budget, WitnessBudget};
 use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::note::KeyName;
 use chronolease_core::id::{SpkiPin, TsuId};
@@ -29,6 +30,15 @@ pub struct Ward {
     pub evidence_origin: KeyName,
 }
 
+/// What the figures of `[lease]` add up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// Of a token under a lease alone.
+    pub lease: Budget,
+    /// Of one that is confirmed.
+    pub witness: WitnessBudget,
+}
+
 /// A person who may use the admin listener.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -53,8 +63,9 @@ pub enum Role {
     Auditor,
 }
 
-pub(super) fn read(root: &Section<'_>) -> Option<Vec<Ward>> {
-    let rules = rules(&root.section("lease"));
+/// The TSUs, and the budget that holds for each of them.
+pub(super) fn read(root: &Section<'_>) -> Option<(Vec<Ward>, Budgets)> {
+    let (rules, budgets) = rules(&root.section("lease")).unzip();
     let (mut ids, mut pins_seen) = (BTreeSet::new(), BTreeSet::new());
     let mut origins = BTreeSet::new();
     let sections = root.sections("tsu");
@@ -85,7 +96,9 @@ pub(super) fn read(root: &Section<'_>) -> Option<Vec<Ward>> {
             evidence_origin,
         })
     };
-    sections.iter().map(read).collect::<Vec<_>>().into_iter().collect()
+    let wards: Option<Vec<Ward>> =
+        sections.iter().map(read).collect::<Vec<_>>().into_iter().collect();
+    Some((wards?, budgets?))
 }
 
 pub(super) fn persons(root: &Section<'_>) -> Option<Vec<Person>> {
@@ -123,7 +136,7 @@ fn pins(section: &Section<'_>, seen: &mut BTreeSet<SpkiPin>) -> Option<Vec<SpkiP
 }
 
 /// The rules of a lease, with a TSU and a policy still to be filled in.
-fn rules(lease: &Section<'_>) -> Option<Rules> {
+fn rules(lease: &Section<'_>) -> Option<(Rules, Budgets)> {
     let budget = profile::budget(lease);
     let witness = profile::witness(lease, budget.as_ref());
     let revoke_beyond = lease.duration_or("revoke_beyond", Bound::from_millis(250));
@@ -157,7 +170,7 @@ fn rules(lease: &Section<'_>) -> Option<Rules> {
             format!("{hold_latched} after a latched cause is shorter than the hold of {hold}");
         lease.error("hold_latched", message);
     }
-    Some(Rules {
+    let rules = Rules {
         tsu: TsuId::new("unnamed")?,
         policy: String::new(),
         limits: Limits {
@@ -176,5 +189,6 @@ fn rules(lease: &Section<'_>) -> Option<Rules> {
         hold,
         hold_latched,
         rearm: rearm?,
-    })
+    };
+    Some((rules, Budgets { lease: budget, witness }))
 }

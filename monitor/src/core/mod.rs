@@ -8,12 +8,14 @@
 //! | [`leap`] | what the sources show of leap seconds |
 //! | [`pps`] | whether a pulse-per-second signal fits what the sources say |
 //! | [`continuity`] | whether this box ran through |
+//! | [`drift`] | how fast clocks run, and what was stepped, for alarms |
 //! | [`assessment`] | the verdict on a TSU's clock |
 //! | [`authority`] | whom it admits, what it grants, why it ends |
 
 pub mod assessment;
 pub mod authority;
 pub mod continuity;
+pub mod drift;
 pub mod leap;
 pub mod ntp;
 pub mod nts;

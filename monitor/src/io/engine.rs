@@ -2,6 +2,7 @@
 //! after the event was in; actions are carried out in order.
 
 mod doubts;
+mod drifts;
 mod leap;
 mod slot;
 
@@ -26,6 +27,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+pub use drifts::{Clock, Drifts};
 use slot::Connection;
 pub use slot::{Logs, Slot, Vouch};
 
@@ -112,6 +114,8 @@ pub struct Engine {
     pub leap: LeapWatch,
     /// Where the list of leap seconds is.
     pub leap_list: ListFile,
+    /// How fast the clocks run.
+    pub drifts: Drifts,
     /// Whether this box ran through.
     pub continuity: Continuity,
     /// Tells the pollers of a break.
@@ -166,6 +170,7 @@ impl Engine {
                 self.date.send_replace(None);
                 let _ = self.epoch.send(self.sources.discard_all());
                 self.leap.broken();
+                self.drifts.restart();
                 self.everybody(&now, &Event::Broken);
             }
             if let Some(list) = self.leap_list.poll(now.raw_after) {
@@ -189,6 +194,10 @@ impl Engine {
                     Err(why) => warn!(%why, "UTC is not known"),
                 }
             }
+            if self.leap.boundaries().crossing {
+                self.drifts.restart();
+            }
+            self.drifts.own(&now, &view);
             self.record(&now, &view);
             self.metrics.reader(&reading.reader.word());
             self.show(&now, &view);
@@ -388,6 +397,7 @@ impl Engine {
             }
             Action::Judged(probed) => {
                 log_verdict(&probed);
+                self.drifts.tsu(ward, &probed);
                 self.records.note(leaf::Event::Verdict(probed));
             }
         }
@@ -434,8 +444,12 @@ impl Engine {
         }
         self.metrics.utc(view.utc.ok().map(|utc| utc.half_width()));
         self.metrics.fusion(&self.sources, view, at);
-        for slot in &self.slots {
+        self.metrics.box_b(self.drifts.box_b(), self.sources.rules().rho);
+        for (index, slot) in self.slots.iter().enumerate() {
             self.metrics.ward(&slot.ward);
+            if let Some(clock) = self.drifts.of(index) {
+                self.metrics.tsu_clock(slot.ward.rules(), clock);
+            }
             self.metrics.vouched(&slot.ward.rules().tsu, slot.logs.vouched_size());
         }
         self.metrics.evidence(&self.records);

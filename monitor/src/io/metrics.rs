@@ -1,5 +1,6 @@
 //! What Prometheus reads of the monitor.
 
+mod drift;
 mod leap;
 mod nts;
 mod reader;
@@ -10,18 +11,20 @@ use chronolease_core::confirmation::NotConfirmed;
 use chronolease_core::evidence::TreeSize;
 use chronolease_core::id::TsuId;
 use chronolease_core::lease::EndingCause;
-use chronolease_core::time::{Bound, RawInstant, Span};
+use chronolease_core::time::{Bound, Ppb, RawInstant, Span};
 use chronolease_net::observe::{Metrics, MetricsError, State, StateSet};
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
+use drift::DriftMetrics;
 use leap::LeapMetrics;
 pub use nts::NtsMetrics;
 pub(crate) use nts::NtsResults;
 use reader::ReaderMetrics;
 use sources::SourceMetrics;
 
+use super::engine::Clock;
 use super::records::Records;
-use crate::core::authority::{Ward, WardState};
+use crate::core::authority::{Rules, Ward, WardState};
 use crate::core::leap::watch::LeapWatch;
 use crate::core::sources::{PollResult, SourceState, Sources, View};
 
@@ -65,6 +68,7 @@ pub struct MonitorMetrics {
     sources: SourceMetrics,
     reader: ReaderMetrics,
     tsu_reader: ReaderMetrics,
+    drift: DriftMetrics,
 }
 
 impl MonitorMetrics {
@@ -152,6 +156,7 @@ impl MonitorMetrics {
             sources: SourceMetrics::new(&metrics)?,
             reader: ReaderMetrics::new(&metrics, "", &[])?,
             tsu_reader: ReaderMetrics::new(&metrics, "tsu_", &["tsu"])?,
+            drift: DriftMetrics::new(&metrics)?,
             confirmations,
             lease_endings,
             leases_granted,
@@ -245,6 +250,16 @@ impl MonitorMetrics {
     /// Shows what the laboratories are worth together.
     pub fn fusion(&self, sources: &Sources, view: &View, now: RawInstant) {
         self.sources.fusion(sources, view, now);
+    }
+
+    /// Shows this box's oscillator and system clock.
+    pub fn box_b(&self, clock: &Clock, rho: Ppb) {
+        self.drift.box_b(clock, rho);
+    }
+
+    /// Shows how a TSU's clock runs.
+    pub fn tsu_clock(&self, rules: &Rules, clock: &Clock) {
+        self.drift.tsu(rules.tsu.as_str(), clock, rules.limits.rho);
     }
 
     /// Shows what is known of leap seconds.

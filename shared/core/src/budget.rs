@@ -1,8 +1,12 @@
 //! The arithmetic that a configuration must satisfy before anything starts.
 
+mod terms;
+
 use core::fmt;
 
 use crate::time::{Bound, GenTimeDigits, Ppb};
+
+pub use terms::Account;
 
 /// The figures of a lease profile; both boxes hold the same ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 mod connections;
 mod crossing;
 mod events;
+mod flaps;
 mod lease;
 mod reader;
 mod rearm;
@@ -26,6 +27,7 @@ pub use connections::ConnId;
 use connections::Connections;
 use crossing::Crossing;
 pub use events::{Action, Context, Event, ShownLog};
+use flaps::Flaps;
 use lease::{Admission, Leases};
 use reader::Readers;
 use rearm::GoodRun;
@@ -69,6 +71,7 @@ pub struct Ward {
     connections: Connections,
     leases: Leases,
     run: GoodRun,
+    flaps: Flaps,
     crossing: Crossing,
     readers: Readers,
     verdict: Option<Verdict>,
@@ -90,6 +93,7 @@ impl Ward {
             connections: Connections::new(rules.probe, rules.ttl),
             leases: Leases::new(foreign_until),
             run: GoodRun::needing(hold),
+            flaps: Flaps::default(),
             crossing: Crossing::default(),
             readers: Readers::default(),
             verdict: None,
@@ -344,7 +348,10 @@ impl Ward {
         let was_live = self.leases.live().is_some();
         let latches = cause.latches() && self.record.latch.is_none();
         self.run.broken();
-        self.run.needs(self.hold_after(cause));
+        if was_live {
+            self.flaps.ended(cause, context.now);
+        }
+        self.run.needs(self.hold_after(cause, context.now));
         if !was_live && !latches {
             return;
         }
@@ -364,11 +371,13 @@ impl Ward {
         out.push(Action::Persist(self.record.clone()));
     }
 
-    /// A hold is never shortened by a later, milder cause, and a latched ward keeps the longer one.
-    fn hold_after(&self, cause: EndingCause) -> Bound {
+    /// A hold is never shortened by a later, milder cause, and a latched ward keeps the longer one,
+    /// as does one whose leases come and go.
+    fn hold_after(&self, cause: EndingCause, now: RawInstant) -> Bound {
         let asked = match cause {
             cause if cause.latches() || self.record.latch.is_some() => self.rules.hold_latched,
             EndingCause::Restarted | EndingCause::LeapSecond => Bound::ZERO,
+            _ if self.flaps.are_too_many(now) => self.rules.hold_latched,
             _ => self.rules.hold,
         };
         asked.max(self.run.hold())

@@ -77,6 +77,7 @@ impl Bench {
             sources,
             leap: LeapWatch::new(LeapRules { season: Season::HalfYears, bulletins: Vec::new() }),
             leap_list: ListFile::default(),
+            drifts: Drifts::default(),
             continuity: Continuity::default(),
             slots: vec![Slot::new(ward, log.folder().join("tsu-1.ward"), logs)],
             signer: log.signer(),

@@ -49,6 +49,28 @@ fn no_consensus_and_lost_quorum_end_the_lease_at_once_and_do_not_latch() {
     }
 }
 
+/// The third ending within the hour asks the longer hold, though nothing is latched.
+#[test]
+fn a_lease_that_comes_and_goes_waits_longer() {
+    let mut bench = Bench::granted();
+    for ending in 1..=4 {
+        bench.utc = Err(NO_CONSENSUS);
+        bench.handle(Event::Fused);
+        assert_eq!(bench.ending(), Some(EndingCause::NoConsensus));
+        let revoked = bench.revoked().expect("acts first").0;
+        bench.utc = Ok(utc());
+        bench.handle(Event::RevocationAcked { conn: ConnId(1), up_to: revoked });
+        bench.probes(5, 0);
+        let soon = bench.grant().is_some();
+        assert_eq!(soon, ending < 3, "ending {ending}: the hold is 3 s, and then 5 s");
+        if !soon {
+            bench.probes(1, 0);
+            assert!(bench.grant().is_some());
+        }
+        assert_eq!(bench.ward.record().latch, None);
+    }
+}
+
 #[test]
 fn a_deviation_revokes_latches_and_is_recorded() {
     let mut bench = Bench::granted();
