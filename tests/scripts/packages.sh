@@ -2,7 +2,7 @@
 # Installs the Debian packages that the tests need, or says exactly which are missing.
 set -eu
 
-needed="openssl curl faketime chrony ca-certificates perl osslsigncode libbcpkix-java"
+needed="openssl curl faketime chrony ca-certificates perl osslsigncode libbcpkix-java iproute2"
 # These may have come from elsewhere too.
 command -v jarsigner >/dev/null && command -v javac >/dev/null || needed="$needed default-jdk-headless"
 command -v node >/dev/null && command -v npm >/dev/null || needed="$needed nodejs npm"

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use chronolease_benches::terms::POLICY;
 use chronolease_core::time::{Bound, GenTimeDigits};
 use chronolease_tsu::core::rfc3161::{
     Carries, KeyTerms, Request, RequestPolicy, TokenBuilder, TokenProfile, TsuCertificate, parse,
@@ -13,9 +14,6 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName,
     DnType, IsCa, KeyPair, KeyUsagePurpose,
 };
-
-/// The policy of every token.
-pub(crate) const POLICY: &str = "0.4.0.2023.1.1";
 
 /// id-ce-extKeyUsage: SEQUENCE { id-kp-timeStamping }
 const TIME_STAMPING_ALONE: [u8; 12] =

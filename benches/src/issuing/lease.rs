@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Nonce, TsuId};
-use chronolease_core::judge::Limits;
+use anyhow::bail;
+use chronolease_core::id::{ChannelBinding, LeaseSeq, Nonce};
 use chronolease_core::lease::{LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
-use chronolease_core::time::{Bound, GenTimeDigits, Ppb};
+use chronolease_core::time::Bound;
 use chronolease_core::wire::encode_terms;
 use chronolease_net::random;
-use chronolease_tsu::core::holder::{Mode, Terms};
+use chronolease_tsu::core::holder::Terms;
 use chronolease_tsu::core::issuing::{Event, ToLink};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-use crate::keys::POLICY;
 
 /// How often a lease is granted; each lasts three times as long.
 const RENEWAL: Duration = Duration::from_secs(1);
@@ -28,25 +25,6 @@ pub(crate) struct Grantor {
     sequence: u64,
     events: mpsc::Sender<Event>,
     from_tsu: mpsc::Receiver<ToLink>,
-}
-
-/// Who the TSU is, with the default figures of a lease profile.
-pub(crate) fn terms(boot_id: BootId) -> anyhow::Result<Terms> {
-    Ok(Terms {
-        tsu: TsuId::new("bench").context("a name")?,
-        incarnation: Incarnation::from_bytes(random::bytes()),
-        boot_id,
-        policy: POLICY.to_owned(),
-        accuracy: Bound::from_millis(500),
-        limits: Limits {
-            guard: Bound::from_millis(5),
-            bracket: Bound::from_millis(1),
-            digits: GenTimeDigits::Three,
-        },
-        rho: Ppb::from_ppm(100),
-        // What the disk costs is measured; the monitor is not here.
-        mode: Mode::Leased,
-    })
 }
 
 impl Grantor {

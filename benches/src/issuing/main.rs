@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chronolease_benches::page;
 use chronolease_sys::Clocks;
 use clap::Parser;
 
@@ -90,11 +91,5 @@ fn main() -> anyhow::Result<()> {
     volatile.stop();
     std::fs::remove_dir_all(&run_dir)?;
 
-    let text = report.to_markdown()?;
-    print!("{text}");
-    if arguments.write {
-        std::fs::create_dir_all("docs/results")?;
-        std::fs::write("docs/results/issuing.md", text)?;
-    }
-    Ok(())
+    page::show(&report.to_markdown()?, "issuing", arguments.write)
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chronolease_benches::terms::terms;
 use chronolease_core::clock_reader::ClockWatch;
 use chronolease_core::time::Bound;
 use chronolease_net::clock_reader::{ClockReader, WatchedClocks};
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::disk::{BenchDisk, Syncs};
 use crate::keys::Keys;
-use crate::lease::{self, Grantor};
+use crate::lease::Grantor;
 
 /// How wide a pipeline is.
 #[derive(Clone, Copy)]
@@ -51,7 +52,7 @@ impl Pipeline {
         disk: Arc<BenchDisk>,
         folder: &Path,
     ) -> anyhow::Result<Self> {
-        let me = lease::terms(clocks.boot_id())?;
+        let me = terms(clocks.boot_id())?;
         let bracket = me.limits.bracket;
         let syncs = disk.syncs();
         // No segment grows old here.

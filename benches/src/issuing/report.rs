@@ -1,11 +1,10 @@
 //! The figures, for people.
 
 use std::fmt::Write as _;
-use std::process::Command;
 
 use anyhow::Context as _;
+use chronolease_benches::page;
 use chronolease_sys::Clocks;
-use time::OffsetDateTime;
 
 use crate::load::{Primitives, Round};
 use crate::pipeline::Shape;
@@ -46,21 +45,18 @@ impl Report {
     }
 
     fn circumstances(&self, page: &mut String) -> anyhow::Result<()> {
-        let unix_s = self.clocks.real().as_unix_nanos().div_euclid(1_000_000_000);
-        let date = OffsetDateTime::from_unix_timestamp(unix_s)?.date();
-        let cores = std::thread::available_parallelism()?;
         let (rounds, round_ms) = (self.pairs.len(), self.round_ms);
         let (in_flight, slots, lanes) = (self.in_flight, self.shape.slots, self.shape.lanes);
         writeln!(
             page,
-            "{date} (UTC), commit {}, {cores} cores.\n\n\
+            "{}\n\
              The issuing pipeline in one process, without HTTP and monitor: ECDSA P-256, every\n\
              token verified before release, its intent in the evidence log before it is signed.\n\
              {in_flight} requests in flight, {slots} signing threads, {lanes} lanes, {rounds} \
              pairs of rounds of {round_ms} ms.\n\
              Medians over the rounds. Processor time includes the requesters'.\n\n\
              Made by `cargo run --release -p chronolease-benches --bin issuing -- --write`.\n",
-            commit().as_deref().unwrap_or("unknown"),
+            page::circumstances(self.clocks)?,
         )?;
         Ok(())
     }
@@ -162,11 +158,4 @@ fn percentile(values: &[u64], percent: usize) -> f64 {
     sorted.sort_unstable();
     let last = sorted.len().saturating_sub(1);
     sorted.get(last * percent / 100).map_or(f64::NAN, |&value| value as f64)
-}
-
-/// The commit, and whether there is more than it; `None` where there is no git.
-fn commit() -> Option<String> {
-    let arguments = ["describe", "--always", "--dirty", "--abbrev=12"];
-    let output = Command::new("git").args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -13,6 +13,8 @@
 //! | [`failing_disk`] | a disk whose fdatasync fails on command |
 //! | [`folders`] | state folders that are copied and put back |
 //! | [`stopping`] | a process that stops itself at an exact call |
+//! | [`netns`] | a network namespace for box A, whose link can be cut |
+//! | [`middleman`] | somebody on the link who holds no key |
 //! | [`load`] | clients that keep asking, and whether their tokens are right |
 //! | [`tools`] | openssl and curl |
 //! | [`wait`] | waiting for a condition |
@@ -27,6 +29,8 @@ pub mod folders;
 pub mod http;
 pub mod load;
 pub mod metrics;
+pub mod middleman;
+pub mod netns;
 pub mod ports;
 pub mod process;
 pub mod rig;

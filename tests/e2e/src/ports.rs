@@ -38,6 +38,13 @@ impl PortClaim {
         self.base
     }
 
+    /// Its number among all bases: no other test has it meanwhile.
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        // Below `BASES_MAX`, which fits.
+        ((self.base - FIRST) / STEP) as u8
+    }
+
     /// The ports above it.
     #[must_use]
     pub const fn ports(&self) -> Ports {

@@ -1,7 +1,7 @@
 //! A lab directory, time sources, a monitor and a TSU, each started, stopped and killed by itself.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -62,6 +62,8 @@ pub struct Rig {
     pub monitor_clock: Process,
     /// The clock reader of box A.
     pub tsu_clock: Process,
+    /// Where box A is, for its clients and its metrics.
+    pub tsu_host: IpAddr,
     layout: Layout,
     claim: PortClaim,
     // The last one to be dropped, when all children have ended.
@@ -118,6 +120,7 @@ impl Rig {
             tsu,
             monitor_clock: clock(layout.monitor_clock_toml(), "monitor-clock.log"),
             tsu_clock: clock(layout.tsu_clock_toml(), "tsu-clock.log"),
+            tsu_host: Ipv4Addr::LOCALHOST.into(),
             layout,
             claim,
             _directory: directory,
@@ -142,7 +145,7 @@ impl Rig {
     /// can be asked for.
     pub fn start_tsu(&mut self) {
         self.start_tsu_clock();
-        let metrics = self.ports().tsu_metrics();
+        let metrics = self.tsu_metrics_address();
         self.tsu.start_until(|| answers_200(metrics, "/livez"));
     }
 
@@ -163,16 +166,32 @@ impl Rig {
         self.claim.ports()
     }
 
+    /// A number that no other rig of this machine has.
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        self.claim.number()
+    }
+
     /// A port for something else than the lab's own listeners.
     #[must_use]
     pub const fn spare_port(&self) -> u16 {
         self.claim.base() + 20
     }
 
+    /// Where clients reach the TSU.
+    #[must_use]
+    pub fn client_address(&self) -> SocketAddr {
+        SocketAddr::new(self.tsu_host, self.ports().tsu_http().port())
+    }
+
     /// A client of the TSU.
     #[must_use]
     pub fn client(&self) -> tsp::Client {
-        tsp::Client::new(self.ports().tsu_http())
+        tsp::Client::new(self.client_address())
+    }
+
+    fn tsu_metrics_address(&self) -> SocketAddr {
+        SocketAddr::new(self.tsu_host, self.ports().tsu_metrics().port())
     }
 
     /// Turns knobs of the source `name`.
@@ -193,7 +212,7 @@ impl Rig {
     /// What the TSU shows.
     #[must_use]
     pub fn tsu_metrics(&self) -> Metrics {
-        let metrics = Metrics::fetch(self.ports().tsu_metrics());
+        let metrics = Metrics::fetch(self.tsu_metrics_address());
         metrics.unwrap_or_else(|e| panic!("the TSU's metrics: {e}\n{}", self.tsu.tail()))
     }
 
@@ -217,7 +236,7 @@ impl Rig {
     /// Whether the TSU's `/readyz` answers 200: it holds a lease.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        http::get(self.ports().tsu_metrics(), "/readyz").is_ok_and(|r| r.status == 200)
+        http::get(self.tsu_metrics_address(), "/readyz").is_ok_and(|r| r.status == 200)
     }
 
     /// Waits until the TSU holds a lease.

@@ -1,6 +1,7 @@
 /* Put in front of libc (LD_PRELOAD): the process stops itself (SIGSTOP) at one call of its own, and
    its clocks can be moved. STOPPING_PAGE names the file through which both are asked for;
-   STOPPING_CLIENTS and STOPPING_LINK are the ports that tell its connections apart. */
+   STOPPING_CLIENTS and STOPPING_LINK are the ports that tell its connections apart. With
+   STOPPING_CLOCKS_ALONE it follows no plan: another process of the same box does. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -26,7 +27,7 @@ struct page {
 };
 
 static struct page *page;
-static int clients, link_port;
+static int clients, link_port, clocks_alone;
 
 #define REAL(name) \
     static __typeof__(name) *real; \
@@ -36,13 +37,16 @@ __attribute__((constructor)) static void begin(void) {
     const char *path = getenv("STOPPING_PAGE");
     clients = atoi(getenv("STOPPING_CLIENTS"));
     link_port = atoi(getenv("STOPPING_LINK"));
+    clocks_alone = getenv("STOPPING_CLOCKS_ALONE") != NULL;
     int fd = open(path, O_RDWR | O_CLOEXEC);
     page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED) abort();
     close(fd);
 }
 
-static int armed(void) { return page && __atomic_load_n(&page->armed, __ATOMIC_ACQUIRE); }
+static int armed(void) {
+    return page && !clocks_alone && __atomic_load_n(&page->armed, __ATOMIC_ACQUIRE);
+}
 
 /* The call that this letter stands for is made. */
 static void pass(char letter) {

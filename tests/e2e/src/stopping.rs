@@ -79,6 +79,13 @@ impl Stopping {
         entries.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
+    /// The same for another process of the same box, which has the same clocks and never stops.
+    #[must_use]
+    pub fn environment_of_clocks(&self) -> Vec<(String, String)> {
+        let alone = ("STOPPING_CLOCKS_ALONE".to_owned(), "1".to_owned());
+        self.environment().into_iter().chain([alone]).collect()
+    }
+
     /// Has the process stop at the end of `plan`.
     pub fn arm(&self, plan: &str) {
         let mut bytes = [0; PLAN_BYTES];

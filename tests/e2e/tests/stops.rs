@@ -128,7 +128,10 @@ impl Bench {
         let mut rig = Rig::prepared(&Options { monitor_overlay: overlay, ..options.clone() });
         let switch = Stopping::new(rig.layout().dir(), rig.ports());
         match which {
-            Which::Tsu => rig.tsu.set_env(&switch.environment()),
+            Which::Tsu => {
+                rig.tsu.set_env(&switch.environment());
+                rig.tsu_clock.set_env(&switch.environment_of_clocks());
+            }
             Which::Monitor => rig.monitor.set_env(&switch.environment()),
         }
         rig.start_sources();
@@ -174,6 +177,10 @@ impl Bench {
             self.switch.await_stop(self.process());
             stands.store(true, Ordering::SeqCst);
             let stopped = now();
+            let whole_box = stop == Stop::Frozen;
+            if whole_box {
+                self.rig.tsu_clock.sigstop();
+            }
             let load = self.load();
             wait::during(stop.length(), || thread::sleep(Duration::from_millis(1)));
             match stop {
@@ -183,6 +190,9 @@ impl Bench {
             }
             let resumed = now();
             self.process().sigcont();
+            if whole_box {
+                self.rig.tsu_clock.sigcont();
+            }
             until(&load, resumed);
             self.switch.step_to(Span::ZERO);
             self.switch.freeze_to(Span::ZERO);

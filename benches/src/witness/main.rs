@@ -1,0 +1,182 @@
+//! What the witness costs: whole pairs on loopback, as shipped. Throughput of a witnessed TSU
+//! against that of a leased one, and the monitor's processor time for each confirmed token.
+//!
+//! Two rigs run side by side, one in each mode. Rounds alternate between them, so that a machine
+//! that grows slower or faster meanwhile touches both alike.
+
+mod load;
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, ensure};
+use chronolease_benches::page::{self, median};
+use chronolease_e2e::{Options, Rig, rig::TSU};
+use chronolease_sys::Clocks;
+use clap::Parser;
+
+use load::Load;
+
+/// Measures what witnessed release costs against leased.
+#[derive(Parser)]
+struct Arguments {
+    /// How many pairs of rounds.
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
+    /// How long a round takes, in milliseconds.
+    #[arg(long, default_value_t = 2_000)]
+    round_ms: i64,
+    /// How many requests are in flight.
+    #[arg(long, default_value_t = 16)]
+    in_flight: usize,
+    /// How many requests are in flight where the monitor's processor time is measured, for large
+    /// batches.
+    #[arg(long, default_value_t = 128)]
+    in_flight_large: usize,
+    /// Write docs/results/witness.md as well.
+    #[arg(long)]
+    write: bool,
+}
+
+/// What one round gave.
+struct Round {
+    tokens_per_s: f64,
+    p50_us: f64,
+    p99_us: f64,
+}
+
+/// What one round cost the monitor.
+struct Cost {
+    tokens_per_batch: f64,
+    cpu_us_per_token: f64,
+}
+
+/// A pair in one mode.
+struct Pair {
+    rig: Rig,
+    load: Load,
+}
+
+impl Pair {
+    fn start(mode: &str) -> Self {
+        let overlay = Some(format!("[tsu]\nmode = \"{mode}\"\n[log]\nlevel = \"warn\"\n"));
+        let rig = Rig::with_lease(&Options { tsu_overlay: overlay, ..Options::default() });
+        let load = Load::new(rig.ports().tsu_http());
+        Self { rig, load }
+    }
+
+    fn round(&self, clocks: Clocks, in_flight: usize, ms: i64) -> anyhow::Result<Round> {
+        let (took_s, mut latencies_ns) = self.load.run(clocks, in_flight, ms)?;
+        latencies_ns.sort_unstable();
+        let count = latencies_ns.len();
+        ensure!(count > 0, "no tokens");
+        let at = |percent: usize| latencies_ns[(count - 1) * percent / 100] as f64 / 1e3;
+        Ok(Round { tokens_per_s: count as f64 / took_s, p50_us: at(50), p99_us: at(99) })
+    }
+
+    /// The monitor's processor time of a round, above what it uses when nobody asks.
+    fn cost(&self, clocks: Clocks, in_flight: usize, ms: i64) -> anyhow::Result<Cost> {
+        let idle_us = {
+            let (before, start) = (self.monitor_cpu_us()?, clocks.raw());
+            std::thread::sleep(std::time::Duration::from_millis(ms.unsigned_abs()));
+            let took = (clocks.raw() - start).magnitude().as_nanos() as f64;
+            (self.monitor_cpu_us()? - before) / took
+        };
+        let (batches, before, start) = (self.confirmed()?, self.monitor_cpu_us()?, clocks.raw());
+        let (_, latencies) = self.load.run(clocks, in_flight, ms)?;
+        let took = (clocks.raw() - start).magnitude().as_nanos() as f64;
+        let cpu_us = self.monitor_cpu_us()? - before - idle_us * took;
+        let tokens = latencies.len() as f64;
+        Ok(Cost {
+            tokens_per_batch: tokens / (self.confirmed()? - batches),
+            cpu_us_per_token: cpu_us / tokens,
+        })
+    }
+
+    fn monitor_cpu_us(&self) -> anyhow::Result<f64> {
+        // In nanoseconds, for each thread; utime and stime count in hundredths of a second.
+        let tasks = format!("/proc/{}/task", self.rig.monitor.pid());
+        let mut ns = 0;
+        for task in std::fs::read_dir(tasks)? {
+            let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+            ns += text.split(' ').next().context("three figures")?.parse::<u64>()?;
+        }
+        Ok(ns as f64 / 1e3)
+    }
+
+    fn confirmed(&self) -> anyhow::Result<f64> {
+        let labels = [("tsu", TSU), ("result", "confirmed")];
+        let family = "chronolease_monitor_confirmations_total";
+        self.rig.monitor_metrics().get(family, &labels).context("the monitor counts them")
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let clocks = Clocks::open()?;
+    let [witnessed, leased] = ["witnessed", "leased"].map(Pair::start);
+    let (in_flight, ms) = (arguments.in_flight, arguments.round_ms);
+    for pair in [&witnessed, &leased] {
+        pair.round(clocks, in_flight, ms)?;
+    }
+    let (mut pairs, mut costs) = (Vec::new(), Vec::new());
+    for number in 0..arguments.rounds {
+        // Who is first changes, too.
+        let mut rounds = [&witnessed, &leased];
+        if number % 2 == 1 {
+            rounds.reverse();
+        }
+        let [one, two] = rounds.map(|pair| pair.round(clocks, in_flight, ms));
+        pairs.push(if number % 2 == 0 { (one?, two?) } else { (two?, one?) });
+        costs.push(witnessed.cost(clocks, arguments.in_flight_large, ms)?);
+    }
+    page::show(&report(&arguments, clocks, &pairs, &costs)?, "witness", arguments.write)
+}
+
+fn report(
+    arguments: &Arguments,
+    clocks: Clocks,
+    pairs: &[(Round, Round)],
+    costs: &[Cost],
+) -> anyhow::Result<String> {
+    let of = |figure: &dyn Fn(&(Round, Round)) -> f64| median(pairs.iter().map(figure).collect());
+    let ratio = of(&|(witnessed, leased)| witnessed.tokens_per_s / leased.tokens_per_s);
+    let mut page = format!(
+        "# Witnessed against leased\n\n{}\n\
+         Whole pairs as shipped, on loopback, TSU, monitor, sources and clients on the same cores.\n\
+         {} requests in flight, {} pairs of rounds of {} ms. Medians over the rounds.\n\n\
+         Made by `cargo run --release -p chronolease-benches --bin witness -- --write`.\n\n\
+         | | witnessed | leased |\n|---|---:|---:|\n",
+        page::circumstances(clocks)?,
+        arguments.in_flight,
+        arguments.rounds,
+        arguments.round_ms,
+    );
+    type Figure = fn(&Round) -> f64;
+    let figures: [(&str, Figure); 3] = [
+        ("tokens per second", |r| r.tokens_per_s),
+        ("latency p50, us", |r| r.p50_us),
+        ("latency p99, us", |r| r.p99_us),
+    ];
+    for (what, figure) in figures {
+        let [witnessed, leased] = [of(&|pair| figure(&pair.0)), of(&|pair| figure(&pair.1))];
+        writeln!(page, "| {what} | {witnessed:.0} | {leased:.0} |")?;
+    }
+    let cost = |figure: fn(&Cost) -> f64| median(costs.iter().map(figure).collect());
+    writeln!(
+        page,
+        "\n| | |\n|---|---:|\n\
+         | throughput, witnessed / leased (goal: at least 0.90) | {ratio:.3} |\n\
+         | tokens in a batch, {} requests in flight | {:.1} |\n\
+         | monitor CPU per confirmed token, us (goal: at most 10) | {:.2} |\n\n\
+         Each pair of rounds, in tokens per second:\n\n\
+         | witnessed | leased | ratio |\n|---:|---:|---:|",
+        arguments.in_flight_large,
+        cost(|c| c.tokens_per_batch),
+        cost(|c| c.cpu_us_per_token),
+    )?;
+    for (witnessed, leased) in pairs {
+        let (w, l) = (witnessed.tokens_per_s, leased.tokens_per_s);
+        writeln!(page, "| {w:.0} | {l:.0} | {:.3} |", w / l)?;
+    }
+    Ok(page)
+}
