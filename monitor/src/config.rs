@@ -1,5 +1,6 @@
 //! The configuration of the monitor: one TOML file; see `docs/configuration.md`.
 
+mod end_to_end;
 mod leap;
 mod sources;
 mod wards;
@@ -13,6 +14,7 @@ use chronolease_net::clock_reader::ClockReaderConfig;
 use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::recorder::EvidenceConfig;
 
+pub use end_to_end::{EndToEndConfig, Endpoint, PublicEndpoint};
 pub use leap::LeapConfig;
 pub use sources::{NtsConfig, SourceConfig, SourcesConfig};
 pub use wards::{Budgets, Person, Role, Ward};
@@ -47,6 +49,8 @@ pub struct Config {
     pub sources: SourcesConfig,
     /// What operators know of leap seconds.
     pub leap: LeapConfig,
+    /// How often the public endpoints of the TSUs are asked for a token.
+    pub end_to_end: EndToEndConfig,
     /// The TSUs, each with the rules for its leases.
     pub wards: Vec<Ward>,
     /// What the figures of their leases add up to.
@@ -91,6 +95,7 @@ impl Config {
         let log_level = root.section("log").string_or("level", "info");
         let sources = SourcesConfig::read(root);
         let leap = LeapConfig::read(root);
+        let end_to_end = EndToEndConfig::read(&root.section("end_to_end"));
         let wards = wards::read(root);
         let persons = wards::persons(root);
         let (wards, budgets) = wards.unzip();
@@ -109,6 +114,7 @@ impl Config {
             log_level: log_level?,
             sources: sources?,
             leap: leap?,
+            end_to_end: end_to_end?,
             wards: wards?,
             budgets: budgets?,
             persons: persons?,

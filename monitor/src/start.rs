@@ -1,16 +1,15 @@
 //! Puts the monitor together from its configuration, and runs it.
 
+mod confirmed;
+mod public;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use chronolease_core::evidence::TreeHead;
-use chronolease_core::evidence::checkpoint::Checkpoint;
-use chronolease_core::evidence::leaf::{self, BoxRole, Started};
+use chronolease_core::evidence::leaf::{BoxRole, Started};
 use chronolease_core::evidence::merkle::Hash;
-use chronolease_core::evidence::note::{KeyName, Note};
 use chronolease_core::id::TsuId;
 use chronolease_core::time::{Bound, Ppb};
-use chronolease_core::wire;
 use chronolease_net::build;
 use chronolease_net::clock_reader::{ClockReader, WatchedClocks};
 use chronolease_net::daemon::DaemonError;
@@ -27,10 +26,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use confirmed::last_confirmed;
+use public::token_certificates;
+
 use crate::commission::{no_log, peer_trouble, read_record, record_file};
 use crate::config::{self, Config};
 use crate::core::authority::{Rearm, Record, Ward};
 use crate::core::continuity::Continuity;
+use crate::core::end_to_end::TokenCertificate;
 use crate::core::leap::watch::LeapWatch;
 use crate::core::ntp::PIVOT;
 use crate::core::nts::known::KnownUtc;
@@ -70,6 +73,9 @@ pub struct Monitor {
     records: Vec<Record>,
     /// Of the sources, in their order: who may vouch for those under NTS.
     trusts: Vec<Option<Arc<Trust>>>,
+    /// The certificates that the wards' tokens are signed with, in their order; none for a ward
+    /// whose public endpoint is not asked.
+    token_certificates: Vec<Vec<TokenCertificate>>,
 }
 
 /// What was bound.
@@ -102,6 +108,9 @@ impl Monitor {
         let key = |ward: &config::Ward| EvidenceVerifier::load(&ward.evidence_key_file);
         let evidence_keys = config.wards.iter().map(key).collect::<Result<_, _>>();
         let evidence_keys = evidence_keys.map_err(DaemonError::config)?;
+        let token_certificates =
+            config.wards.iter().map(token_certificates).collect::<Result<_, _>>();
+        let token_certificates = token_certificates?;
         let read =
             |rules: &crate::core::authority::Rules| read_record(&config.state_dir, &rules.tsu);
         let records = config.rules().map(read).collect::<Result<_, _>>()?;
@@ -120,6 +129,7 @@ impl Monitor {
             is_virtual,
             records,
             trusts,
+            token_certificates,
         })
     }
 
@@ -192,6 +202,7 @@ impl Monitor {
         let (epoch, epochs) = watch::channel(sources.epoch());
         let (date, dates) = watch::channel(None);
         self.poll(epochs, &dates, &metrics.nts(), inputs.clone(), ended.clone());
+        let slots = self.ask_publicly(slots, &inputs);
         let tracker = TaskTracker::new();
         let links = Links {
             tracker: tracker.clone(),
@@ -375,6 +386,10 @@ impl Monitor {
         if self.is_virtual {
             warn!("a hypervisor runs this box (monitor.allow_virtual_monitor)");
         }
+        for ward in self.config.wards.iter().filter(|ward| ward.public.is_none()) {
+            warn!(tsu = %ward.rules.tsu, "no token is asked for at its public endpoint \
+                   (tsu.endpoint): nobody but its clients sees what leaves the box");
+        }
         for (rules, record) in self.config.rules().zip(&self.records) {
             if let Some(cause) = record.latch {
                 warn!(tsu = %rules.tsu, %cause, "latched since before this start");
@@ -384,42 +399,6 @@ impl Monitor {
                        persons to reset it yet");
             }
         }
-    }
-}
-
-/// The tree of the TSU's log that the last batch was confirmed with, as far as it may be newer than
-/// what the monitor has `vouched` for: whatever that continues need not be known.
-fn last_confirmed(
-    evidence: &Evidence,
-    ward: &config::Ward,
-    vouched: TreeHead,
-) -> Result<TreeHead, DaemonError> {
-    if vouched == TreeHead::empty() {
-        // No lease without a checkpoint, and no confirmation without a lease.
-        return Ok(vouched);
-    }
-    let found = || evidence.last(|event| confirmed_or_older(event, ward));
-    let found = tokio::task::block_in_place(found);
-    let found = found.map_err(|why| DaemonError::failed(format!("the evidence log: {why}")))?;
-    Ok(found.unwrap_or_else(TreeHead::empty))
-}
-
-/// The tree in a confirmation for this ward; the empty one where nothing older matters: it vouched
-/// for a checkpoint, or for another log from there on.
-fn confirmed_or_older(event: &leaf::Event, ward: &config::Ward) -> Option<TreeHead> {
-    let ours = |origin: &KeyName| *origin == ward.evidence_origin;
-    match event {
-        leaf::Event::Confirmed(signed) => {
-            let confirmation = wire::decode_confirmation(&signed.der).ok()?;
-            (confirmation.tsu == ward.rules.tsu).then_some(confirmation.log)
-        }
-        leaf::Event::PeerCheckpoint(note) => {
-            let note = Note::parse(note).ok()?;
-            let checkpoint = Checkpoint::parse(note.text()).ok()?;
-            ours(&checkpoint.origin).then(TreeHead::empty)
-        }
-        leaf::Event::PeerEpoch(epoch) => ours(&epoch.origin).then(TreeHead::empty),
-        _ => None,
     }
 }
 

@@ -110,6 +110,7 @@ impl<'a> Audit<'a> {
             | Event::Confirmed(_)
             | Event::PeerBroken(_)
             | Event::PeerEpoch(_)
+            | Event::EndToEnd(_)
             | Event::SourceDoubt(_)
             | Event::LeapChange(_)
             | Event::PpsChange(_) => Vec::new(),

@@ -72,6 +72,8 @@ kinds! {
     SourceDoubt = "source-doubt";
     /// The state of the monitor's pulse-per-second signal changed.
     PpsChange = "pps-change";
+    /// The monitor asked the TSU's public endpoint for a token.
+    EndToEnd = "end-to-end";
 }
 
 impl fmt::Display for Kind {

@@ -11,10 +11,11 @@ use crate::core::sources::Voters;
 const EXAMPLE: &str = include_str!("../../../docs/examples/monitor.toml");
 
 /// Every key of the example that names a file, with that file.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("link.certificate_file", "keys/link-monitor.pem"),
     ("link.key_file", "keys/link-monitor.key"),
     ("evidence.key_file", "keys/evidence-monitor.key"),
+    ("tsu[0].token_certificate_files[0]", "keys/tsu-signing.pem"),
     ("tsu[0].evidence_key_file", "keys/evidence-tsu.pub"),
 ];
 
@@ -142,12 +143,14 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
         "hold_latched = \"60s\"\n",
         "rearm = \"two-persons\"\n",
         "months = \"half-year\"\n",
+        "interval = \"60s\"\ntimeout = \"10s\"\n",
         "segment_mib = 64\n",
         "reserve_mib = 256\n",
     ];
     let (short, long) = (good(&defaults.map(|line| (line, ""))), good(&[]));
     assert_eq!(short.wards[0].rules, long.wards[0].rules);
     assert_eq!(short.leap.rules, long.leap.rules);
+    assert_eq!(short.end_to_end, long.end_to_end);
     assert_eq!(short.sources.faults, long.sources.faults);
     assert_eq!(short.sources.poll, long.sources.poll);
     assert_eq!(short.sources.timeout, long.sources.timeout);
@@ -465,4 +468,38 @@ fn a_pin_without_a_list_is_a_mistake() {
     refused(&[(file, &pin)], "leap_seconds.sha256", "no file");
     let config = good(&[(file, &format!("{file}{pin}"))]);
     assert!(config.leap.pin.is_some());
+}
+
+#[test]
+fn a_public_endpoint_is_plain_http_with_certificates_and_a_policy() {
+    let config = good(&[]);
+    let public = config.wards[0].public.as_ref().expect("the example asks");
+    assert_eq!(public.endpoint.to_string(), "http://192.0.2.10:3161/");
+    assert_eq!(public.endpoint.address, "192.0.2.10:3161");
+    assert_eq!(config.end_to_end.interval, chronolease_core::time::Bound::from_millis(60_000));
+    let url = "endpoint = \"http://192.0.2.10:3161/\"\n";
+    let certificates = "token_certificate_files = [\"keys/tsu-signing.pem\"]\n";
+    let silent = good(&[(url, ""), (certificates, "")]);
+    assert_eq!(silent.wards[0].public, None, "it need not be asked");
+    for (wrong, ok) in [
+        ("https://192.0.2.10/", false),
+        ("192.0.2.10:3161", false),
+        ("http:///tsa", false),
+        ("http://user@192.0.2.10/", false),
+        ("http://tsa.example", true),
+        ("http://[2001:db8::1]:3161/tsa", true),
+    ] {
+        let other = format!("endpoint = \"{wrong}\"\n");
+        let changes = [(url, other.as_str())];
+        if ok {
+            good(&changes);
+        } else {
+            refused(&changes, "tsu[0].endpoint", "plain HTTP");
+        }
+    }
+    refused(&[(certificates, "")], "tsu[0].token_certificate_files", "signed with one");
+    refused(&[(url, "")], "tsu[0].token_certificate_files", "no use without");
+    let policy = ("policy = \"0.4.0.2023.1.1\"", "policy = \"ours\"");
+    refused(&[policy], "tsu[0].policy", "dotted");
+    refused(&[("timeout = \"10s\"", "timeout = \"61s\"")], "end_to_end.timeout", "61s");
 }

@@ -12,6 +12,7 @@ use chronolease_net::config::Section;
 use chronolease_net::profile;
 use chronolease_net::recorder::ORIGIN;
 
+use super::PublicEndpoint;
 use crate::core::assessment::Limits;
 use crate::core::authority::{Rearm, Rules};
 
@@ -28,6 +29,8 @@ pub struct Ward {
     pub evidence_key_file: PathBuf,
     /// The name of its evidence log.
     pub evidence_origin: KeyName,
+    /// Where its clients ask it, if the monitor is to ask there too.
+    pub public: Option<PublicEndpoint>,
 }
 
 /// What the figures of `[lease]` add up to.
@@ -79,6 +82,7 @@ pub(super) fn read(root: &Section<'_>) -> Option<(Vec<Ward>, Budgets)> {
         let pins = pins(section, &mut pins_seen);
         let evidence_key_file = section.existing_file("evidence_key_file");
         let evidence_origin = section.parsed("evidence_origin", ORIGIN, KeyName::new);
+        let public = PublicEndpoint::read(section);
         let id = id?;
         if !ids.insert(id.clone()) {
             section.error("id", format!("{id} is another TSU as well"));
@@ -94,6 +98,7 @@ pub(super) fn read(root: &Section<'_>) -> Option<(Vec<Ward>, Budgets)> {
             pins: pins?,
             evidence_key_file: evidence_key_file?,
             evidence_origin,
+            public: public?,
         })
     };
     let wards: Option<Vec<Ward>> =

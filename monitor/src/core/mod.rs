@@ -11,11 +11,13 @@
 //! | [`drift`] | how fast clocks run, and what was stepped, for alarms |
 //! | [`assessment`] | the verdict on a TSU's clock |
 //! | [`authority`] | whom it admits, what it grants, why it ends |
+//! | [`end_to_end`] | a real token from a TSU's public endpoint, and what it shows |
 
 pub mod assessment;
 pub mod authority;
 pub mod continuity;
 pub mod drift;
+pub mod end_to_end;
 pub mod leap;
 pub mod ntp;
 pub mod nts;

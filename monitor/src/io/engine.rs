@@ -3,7 +3,10 @@
 
 mod doubts;
 mod drifts;
+mod grant;
 mod leap;
+mod public;
+mod show;
 mod slot;
 
 use std::collections::VecDeque;
@@ -14,7 +17,6 @@ use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf::{self, Assessment};
 use chronolease_core::id::Nonce;
-use chronolease_core::lease::{LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
 use chronolease_core::stamped::Stamped;
 use chronolease_core::time::{Bound, RawInstant, Span};
@@ -35,8 +37,9 @@ use super::leap_list::ListFile;
 use super::metrics::MonitorMetrics;
 use super::records::Records;
 use super::status::StatusWriter;
-use crate::core::authority::{Action, ConnId, Context, Event, Record, ShownLog};
+use crate::core::authority::{Action, ConnId, Context, Event, ShownLog};
 use crate::core::continuity::Continuity;
+use crate::core::end_to_end::Reply;
 use crate::core::leap::watch::LeapWatch;
 use crate::core::ntp::comparison::Comparison;
 use crate::core::nts::known::KnownUtc;
@@ -94,6 +97,13 @@ pub enum Input {
         conn: ConnId,
         /// The line of a signed note.
         line: String,
+    },
+    /// What came of asking a TSU's public endpoint for a token.
+    EndToEnd {
+        /// Which.
+        ward: usize,
+        /// What.
+        reply: Reply,
     },
     /// Something else came over a TSU's connection.
     Link {
@@ -171,6 +181,9 @@ impl Engine {
                 let _ = self.epoch.send(self.sources.discard_all());
                 self.leap.broken();
                 self.drifts.restart();
+                self.slots.iter_mut().flat_map(|slot| &mut slot.public).for_each(|public| {
+                    public.probe.broken();
+                });
                 self.everybody(&now, &Event::Broken);
             }
             if let Some(list) = self.leap_list.poll(now.raw_after) {
@@ -182,6 +195,7 @@ impl Engine {
                 self.everybody(&now, &Event::Tick);
             }
             self.take(&now, input);
+            self.slots.iter_mut().for_each(|slot| slot.ask_for_token(now.raw_after));
             let view = self.leap.look(&mut self.sources, now.raw_after);
             self.tell_date(&now, &view);
             if utc_was_known != Some(view.utc.is_ok()) {
@@ -256,6 +270,7 @@ impl Engine {
                     self.one(ward, now, closed);
                 }
             }
+            Some(Input::EndToEnd { ward, reply }) => self.token(ward, now, reply),
             Some(Input::Link { ward, event }) => {
                 if let Event::Closed { conn } = &event {
                     self.slots[ward].connections.remove(conn);
@@ -404,70 +419,11 @@ impl Engine {
         Vec::new()
     }
 
-    /// The record, the leaf, the checkpoint that holds the leaf, the lease: in this order.
-    fn grant(
-        &mut self,
-        ward: usize,
-        now: &Sample,
-        conn: ConnId,
-        record: &Record,
-        terms: &LeaseTerms,
-    ) -> Vec<Event> {
-        let slot = &mut self.slots[ward];
-        if !slot.persist(record) {
-            return vec![Event::PersistFailed];
-        }
-        let lease = sign(&self.signer, terms);
-        let recorded = self.records.commit(now, leaf::Event::LeaseGranted(lease.clone()));
-        if let Err(why) = recorded {
-            warn!(tsu = %terms.tsu, sequence = %terms.sequence, %why, "not granted");
-            let lost = why.is_final();
-            return vec![if lost { Event::EvidenceLost } else { Event::PersistFailed }];
-        }
-        self.metrics.granted(&terms.tsu);
-        let closed = slot.witness(conn);
-        closed.or_else(|| slot.send(conn, ToTsu::Grant(lease))).into_iter().collect()
-    }
-
     fn patience(&self) -> Duration {
         let now = self.clocks.clocks.raw();
         let until = |slot: &Slot| slot.ward.due(now) - now;
         let next = self.slots.iter().map(until).min().unwrap_or(Span::MAX).max(Span::ZERO);
         Duration::from_nanos(next.magnitude().min(TICK_MAX).as_nanos())
-    }
-
-    fn show(&self, now: &Sample, view: &View) {
-        let at: RawInstant = now.raw_after;
-        for (index, (source, state)) in self.sources.sources().zip(&view.states).enumerate() {
-            self.metrics.source(&source.name, *state, self.sources.shown(index, at, now.real));
-            self.metrics.smearing(&source.name, self.leap.smears().of(index).is_some());
-        }
-        self.metrics.utc(view.utc.ok().map(|utc| utc.half_width()));
-        self.metrics.fusion(&self.sources, view, at);
-        self.metrics.box_b(self.drifts.box_b(), self.sources.rules().rho);
-        for (index, slot) in self.slots.iter().enumerate() {
-            self.metrics.ward(&slot.ward);
-            if let Some(clock) = self.drifts.of(index) {
-                self.metrics.tsu_clock(slot.ward.rules(), clock);
-            }
-            self.metrics.vouched(&slot.ward.rules().tsu, slot.logs.vouched_size());
-        }
-        self.metrics.evidence(&self.records);
-        self.metrics.leap(&self.leap);
-        let no_utc = view.utc.err().map(|why| format!("UTC is not known: {why}"));
-        self.health.set_unready(no_utc.into_iter().chain(self.records.trouble()).collect());
-        let wards = self.slots.iter().map(|slot| &slot.ward);
-        self.status.write(now, &self.sources, view, &self.leap, wards);
-    }
-}
-
-fn sign(key: &EvidenceSigner, terms: &LeaseTerms) -> SignedLease {
-    let signed = SignedLease::sign(terms, |message| {
-        Ok::<_, std::convert::Infallible>(key.sign(message).to_vec())
-    });
-    match signed {
-        Ok(lease) => lease,
-        Err(never) => match never {},
     }
 }
 

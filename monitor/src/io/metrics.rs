@@ -1,6 +1,7 @@
 //! What Prometheus reads of the monitor.
 
 mod drift;
+mod end_to_end;
 mod leap;
 mod nts;
 mod reader;
@@ -9,6 +10,7 @@ mod sources;
 use chronolease_core::clock_reader::ReaderWord;
 use chronolease_core::confirmation::NotConfirmed;
 use chronolease_core::evidence::TreeSize;
+use chronolease_core::evidence::leaf::EndToEndResult;
 use chronolease_core::id::TsuId;
 use chronolease_core::lease::EndingCause;
 use chronolease_core::time::{Bound, Ppb, RawInstant, Span};
@@ -16,6 +18,7 @@ use chronolease_net::observe::{Metrics, MetricsError, State, StateSet};
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use drift::DriftMetrics;
+use end_to_end::EndToEndMetrics;
 use leap::LeapMetrics;
 pub use nts::NtsMetrics;
 pub(crate) use nts::NtsResults;
@@ -25,6 +28,7 @@ use sources::SourceMetrics;
 use super::engine::Clock;
 use super::records::Records;
 use crate::core::authority::{Rules, Ward, WardState};
+use crate::core::end_to_end::Found;
 use crate::core::leap::watch::LeapWatch;
 use crate::core::sources::{PollResult, SourceState, Sources, View};
 
@@ -69,6 +73,7 @@ pub struct MonitorMetrics {
     reader: ReaderMetrics,
     tsu_reader: ReaderMetrics,
     drift: DriftMetrics,
+    end_to_end: EndToEndMetrics,
 }
 
 impl MonitorMetrics {
@@ -157,6 +162,7 @@ impl MonitorMetrics {
             reader: ReaderMetrics::new(&metrics, "", &[])?,
             tsu_reader: ReaderMetrics::new(&metrics, "tsu_", &["tsu"])?,
             drift: DriftMetrics::new(&metrics)?,
+            end_to_end: EndToEndMetrics::new(&metrics, tsus)?,
             confirmations,
             lease_endings,
             leases_granted,
@@ -265,6 +271,16 @@ impl MonitorMetrics {
     /// Shows what is known of leap seconds.
     pub fn leap(&self, watch: &LeapWatch) {
         self.leap.show(watch);
+    }
+
+    /// A token was asked for at the public endpoint.
+    pub fn token(&self, tsu: &TsuId, result: EndToEndResult) {
+        self.end_to_end.count(tsu, result);
+    }
+
+    /// Shows the last result from the public endpoint.
+    pub fn end_to_end(&self, tsu: &TsuId, found: &Found, now: RawInstant) {
+        self.end_to_end.show(tsu, found, now);
     }
 
     /// Shows how well UTC is known, if it is.

@@ -6,6 +6,7 @@
 //! | [`nts`] | how a source under NTS is asked |
 //! | [`second`] | the second opinion on plain sources |
 //! | [`engine`] | the task that owns what is known and decides |
+//! | [`end_to_end`] | asks the TSUs' public endpoints for tokens |
 //! | [`leap_list`] | the file with the list of leap seconds |
 //! | [`records`] | what goes into the evidence log |
 //! | [`link`] | the connections of the TSUs |
@@ -14,6 +15,7 @@
 //! | [`metrics`] | what Prometheus reads |
 
 pub mod admin;
+pub mod end_to_end;
 pub mod engine;
 pub mod leap_list;
 pub mod link;

@@ -2,12 +2,14 @@
 
 use chronolease_core::lease::EndingCause;
 use chronolease_core::sample::Sample;
+use chronolease_core::time::{RawInstant, Span};
 use chronolease_net::build;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use super::metrics::{bound_seconds, span_seconds};
 use crate::core::authority::Ward;
+use crate::core::end_to_end::Found;
 use crate::core::leap::watch::LeapWatch;
 use crate::core::sources::{Sources, View};
 
@@ -74,6 +76,20 @@ struct TsuStatus {
     clock_bound_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latched_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_to_end: Option<EndToEndStatus>,
+}
+
+/// The last token that was asked for at the public endpoint.
+#[derive(Clone, Debug, Serialize)]
+struct EndToEndStatus {
+    result: &'static str,
+    age_s: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_lower_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_upper_s: Option<f64>,
+    detail: String,
 }
 
 /// Where the engine leaves the newest status.
@@ -98,7 +114,7 @@ impl StatusWriter {
         sources: &Sources,
         view: &View,
         leap: &LeapWatch,
-        wards: impl Iterator<Item = &'a Ward>,
+        wards: impl Iterator<Item = (&'a Ward, Option<&'a Found>)>,
     ) {
         let status = Status::of(&self.monitor, now, sources, view, leap, wards);
         self.newest.send_replace(Some(status));
@@ -112,7 +128,7 @@ impl Status {
         sources: &Sources,
         view: &View,
         leap: &LeapWatch,
-        wards: impl Iterator<Item = &'a Ward>,
+        wards: impl Iterator<Item = (&'a Ward, Option<&'a Found>)>,
     ) -> Self {
         let source = |(index, source): (usize, &crate::core::sources::Source)| {
             let shown = sources.shown(index, now.raw_after, now.real);
@@ -143,7 +159,7 @@ impl Status {
             },
             leap_seconds: LeapStatus::of(leap),
             sources: sources.sources().enumerate().map(source).collect(),
-            tsus: wards.map(TsuStatus::of).collect(),
+            tsus: wards.map(|(ward, found)| TsuStatus::of(ward, found, now.raw_after)).collect(),
         }
     }
 }
@@ -161,7 +177,7 @@ impl LeapStatus {
 }
 
 impl TsuStatus {
-    fn of(ward: &Ward) -> Self {
+    fn of(ward: &Ward, found: Option<&Found>, now: RawInstant) -> Self {
         let bound = ward.verdict().and_then(|verdict| verdict.clock_bound());
         Self {
             id: ward.rules().tsu.to_string(),
@@ -170,6 +186,19 @@ impl TsuStatus {
             lease_sequence: ward.record().sequence.as_u64(),
             clock_bound_s: bound.map(bound_seconds),
             latched_by: ward.record().latch.map(EndingCause::label),
+            end_to_end: found.map(|found| EndToEndStatus::of(found, now)),
+        }
+    }
+}
+
+impl EndToEndStatus {
+    fn of(found: &Found, now: RawInstant) -> Self {
+        Self {
+            result: found.result.label(),
+            age_s: span_seconds((now - found.at).max(Span::ZERO)),
+            error_lower_s: found.error.map(|error| span_seconds(error.lo())),
+            error_upper_s: found.error.map(|error| span_seconds(error.hi())),
+            detail: found.why.clone(),
         }
     }
 }

@@ -178,6 +178,9 @@ ending_causes! {
     Disrupted = 19, "disrupted", latches: true;
     /// The TSU's clock reader is lost: nobody can tell whether its clock is set.
     ReaderLost = 20, "reader-lost", latches: false;
+    /// A token from the public endpoint breaks a promise: its time is provably wrong, or it was
+    /// made without a lease.
+    WrongToken = 21, "wrong-token", latches: true;
 }
 
 impl fmt::Display for EndingCause {

@@ -33,6 +33,9 @@ pub struct Options {
     pub tsu_overlay: Option<String>,
     /// What is laid over `monitor.toml`, as the text of a file in `monitor.d`.
     pub monitor_overlay: Option<String>,
+    /// Whether the monitor asks the public endpoint for tokens. A test that counts tokens wants none
+    /// but its own.
+    pub end_to_end: bool,
 }
 
 impl Default for Options {
@@ -44,6 +47,7 @@ impl Default for Options {
             tsu_env: Vec::new(),
             tsu_overlay: None,
             monitor_overlay: None,
+            end_to_end: false,
         }
     }
 }
@@ -104,6 +108,9 @@ impl Rig {
             if let Some(text) = overlay {
                 lay_over(&layout, daemon, text);
             }
+        }
+        if !options.end_to_end {
+            lay_over_as(&layout, "monitor", "quiet", "[end_to_end]\ninterval = \"1h\"\n");
         }
         let process = |program, before: &[&str], config: PathBuf, log: &str| {
             let config = config.to_str().expect("temporary directories have plain names");
@@ -233,6 +240,14 @@ impl Rig {
         found.unwrap_or_else(|| panic!("no {key} in {text}"))
     }
 
+    /// How many tokens that the monitor asked for had `result` so far.
+    #[must_use]
+    pub fn end_to_end(&self, result: &str) -> f64 {
+        let labels = [("tsu", TSU), ("result", result)];
+        let results = "chronolease_monitor_end_to_end_results_total";
+        self.monitor_metrics().get(results, &labels).expect("every result has a series")
+    }
+
     /// Whether the TSU's `/readyz` answers 200: it holds a lease.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -276,9 +291,13 @@ impl Rig {
 
 /// Lays `text` over the configuration of `daemon`, `tsu` or `monitor`.
 pub fn lay_over(layout: &Layout, daemon: &str, text: &str) {
+    lay_over_as(layout, daemon, "overlay", text);
+}
+
+fn lay_over_as(layout: &Layout, daemon: &str, name: &str, text: &str) {
     let folder = layout.file(&format!("{daemon}.d"));
     fs::create_dir_all(&folder).expect("the directory is ours");
-    fs::write(folder.join("overlay.toml"), text).expect("the directory is ours");
+    fs::write(folder.join(format!("{name}.toml")), text).expect("the directory is ours");
 }
 
 fn start_clock(clock: &mut Process, socket: &Path) {

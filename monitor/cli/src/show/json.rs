@@ -5,8 +5,8 @@ use chronolease_core::clock_reader::{KernelState, Marker, ReaderWord};
 use chronolease_core::confirmation::Confirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Doubt, Ended, Event, Intent, Leaf, LeafError, NewEpoch, PeerBroken,
-    PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceState, Started,
+    Assessment, BoxRole, Doubt, EndToEnd, Ended, Event, Intent, Leaf, LeafError, NewEpoch,
+    PeerBroken, PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceState, Started,
 };
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::interval::Interval;
@@ -84,6 +84,7 @@ fn event(event: &Event) -> Map<String, Value> {
         Event::LeapChange(it) => leap_change(it),
         Event::SourceDoubt(it) => doubt(it),
         Event::PpsChange(it) => pps_change(it),
+        Event::EndToEnd(it) => end_to_end(it),
     };
     match fields {
         Value::Object(fields) => fields,
@@ -308,6 +309,20 @@ fn pps_change(it: &PpsChange) -> Value {
         "edge": it.edge.as_ref().map(edge),
         "utc": it.utc.as_ref().map(reading),
         "residual": residual,
+    })
+}
+
+fn end_to_end(it: &EndToEnd) -> Value {
+    json!({
+        "tsu": it.tsu.as_str(),
+        "asked_ns": it.asked.as_nanos(),
+        "answered_ns": it.answered.as_nanos(),
+        "judged_at_ns": it.judged_at.as_nanos(),
+        "utc_minus_raw": it.utc_minus_raw.map(interval),
+        "without_lease": it.without_lease,
+        "request": text::hex(&it.request),
+        "response": it.response.as_deref().map(text::hex),
+        "result": it.result.label(),
     })
 }
 

@@ -75,6 +75,10 @@ fn event(event: &Event) -> String {
             }
         },
         Event::PpsChange(it) => format!("from={} to={}", it.from, it.to),
+        Event::EndToEnd(it) => {
+            let took = it.answered - it.asked;
+            format!("tsu={} result={} took={took}", it.tsu, it.result.label())
+        }
     }
 }
 

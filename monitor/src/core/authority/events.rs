@@ -108,6 +108,8 @@ pub enum Event {
     EvidenceLost,
     /// Box B's own continuity broke; its samples are gone.
     Broken,
+    /// A token from the TSU's public endpoint breaks a promise.
+    WrongToken,
     /// The monitor stops in good order.
     Stop,
 }

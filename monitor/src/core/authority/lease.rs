@@ -115,16 +115,25 @@ impl Leases {
         if record.incarnation == Some(incarnation) {
             return Admission::Now;
         }
-        let alive = match &self.newest {
-            Some(newest) => {
-                kept(Condition::IncarnationWait) && now <= newest.live_until && !newest.acked
-            }
-            None => {
-                kept(Condition::RestartWait)
-                    && record.incarnation.is_some()
-                    && now <= self.inherited_until
-            }
+        let waits = match &self.newest {
+            Some(_) => kept(Condition::IncarnationWait),
+            None => kept(Condition::RestartWait),
         };
+        let alive = waits && self.may_be_alive(record, now);
         if alive { Admission::Wait } else { Admission::Now }
+    }
+
+    /// Whether any lease may be alive at any incarnation of the TSU.
+    pub(super) fn may_be_alive(&self, record: &Record, now: RawInstant) -> bool {
+        match &self.newest {
+            Some(newest) => now <= newest.live_until && !newest.acked,
+            None => record.incarnation.is_some() && now <= self.inherited_until,
+        }
+    }
+
+    /// The lease that stands, if it renewed another: the TSU has answered since the first grant.
+    pub(super) fn renewed(&self) -> Option<LeaseSeq> {
+        let newest = self.newest.as_ref().filter(|n| n.revoked.is_none() && n.first < n.sequence);
+        newest.map(|n| n.sequence)
     }
 }

@@ -12,6 +12,7 @@ mod reader;
 mod rearm;
 mod record;
 mod rules;
+mod view;
 mod witness;
 
 use chronolease_core::broken::{Condition, kept};
@@ -33,35 +34,7 @@ use reader::Readers;
 use rearm::GoodRun;
 pub use record::{Record, RecordError};
 pub use rules::{Rearm, Rules};
-
-/// The state of a ward in one word, for metrics and status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WardState {
-    /// No lease, and no good run yet.
-    None,
-    /// No lease; good probes are being counted over the hold.
-    Holding,
-    /// A lease is live.
-    Granted,
-    /// Latched: the longer hold, and a reset unless re-arming is automatic.
-    Latched,
-}
-
-impl WardState {
-    /// Every state.
-    pub const ALL: &'static [Self] = &[Self::None, Self::Holding, Self::Granted, Self::Latched];
-
-    /// The state as a metric label.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Holding => "holding",
-            Self::Granted => "granted",
-            Self::Latched => "latched",
-        }
-    }
-}
+pub use view::WardState;
 
 /// The authority over one TSU.
 #[derive(Debug)]
@@ -150,6 +123,7 @@ impl Ward {
                 self.connections.forget_probes(out);
                 self.end(context, EndingCause::MonitorBreak, out);
             }
+            Event::WrongToken => self.end(context, EndingCause::WrongToken, out),
             Event::Stop => self.end(context, EndingCause::MonitorStopped, out),
         }
         self.keep_connections(context, out);
@@ -162,57 +136,6 @@ impl Ward {
         let idle = now.plus(self.rules.probe);
         let lease = self.leases.live_until().unwrap_or(idle);
         self.connections.due().unwrap_or(idle).min(lease).min(idle)
-    }
-
-    /// The state in one word.
-    #[must_use]
-    pub fn state(&self) -> WardState {
-        if self.leases.live().is_some() {
-            WardState::Granted
-        } else if self.record.latch.is_some() {
-            WardState::Latched
-        } else if self.run.is_running() {
-            WardState::Holding
-        } else {
-            WardState::None
-        }
-    }
-
-    /// The rules it goes by.
-    #[must_use]
-    pub const fn rules(&self) -> &Rules {
-        &self.rules
-    }
-
-    /// What is durable.
-    #[must_use]
-    pub const fn record(&self) -> &Record {
-        &self.record
-    }
-
-    /// The verdict on the last probe, if the TSU answers.
-    #[must_use]
-    pub const fn verdict(&self) -> Option<&Verdict> {
-        self.verdict.as_ref()
-    }
-
-    /// Whether this connection is the one that speaks for the TSU.
-    #[must_use]
-    pub fn is_current(&self, conn: ConnId) -> bool {
-        self.connections.is_current(conn)
-    }
-
-    /// The newest tree of its log that the TSU showed, on this connection or before. `vouched` is
-    /// the newest one that the monitor has vouched for.
-    #[must_use]
-    pub fn shown(&self, vouched: TreeHead) -> TreeHead {
-        if self.confirmed.size > vouched.size { self.confirmed } else { vouched }
-    }
-
-    /// Whether a TSU is admitted.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.connections.current().is_some()
     }
 
     fn answered(

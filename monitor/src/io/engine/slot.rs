@@ -6,14 +6,17 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use chronolease_core::evidence::TreeHead;
+use chronolease_core::time::RawInstant;
 use chronolease_core::wire::{ToTsu, Welcome};
-use chronolease_net::durable;
+use chronolease_net::{durable, random};
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 pub use logs::{Logs, Vouch};
 
 use crate::core::authority::{ConnId, Event, Record, Ward};
+use crate::core::end_to_end::EndToEnd;
+use crate::io::end_to_end::Asker;
 
 /// A ward with its file, its logs and its connections.
 pub struct Slot {
@@ -23,6 +26,14 @@ pub struct Slot {
     pub(super) connections: HashMap<ConnId, Connection>,
     /// The record on disk is older than the ward's.
     pub(super) dirty: bool,
+    /// Its public endpoint, if it is asked there.
+    pub(super) public: Option<Public>,
+}
+
+/// The public endpoint of a TSU.
+pub(super) struct Public {
+    pub(super) probe: EndToEnd,
+    asker: Asker,
 }
 
 /// A connection that introduced itself.
@@ -43,7 +54,21 @@ impl Slot {
     /// A ward whose record lives in `file`.
     #[must_use]
     pub fn new(ward: Ward, file: PathBuf, logs: Logs) -> Self {
-        Self { ward, file, logs, connections: HashMap::new(), dirty: false }
+        Self { ward, file, logs, connections: HashMap::new(), dirty: false, public: None }
+    }
+
+    /// The TSU is asked for tokens at its public endpoint too.
+    #[must_use]
+    pub fn asking(self, probe: EndToEnd, asker: Asker) -> Self {
+        Self { public: Some(Public { probe, asker }), ..self }
+    }
+
+    /// Asks for a token, if it is time to.
+    pub(super) fn ask_for_token(&mut self, now: RawInstant) {
+        let Some(Public { probe, asker }) = &mut self.public else { return };
+        if let Some(ask) = probe.ask(&self.ward, now, random::bytes) {
+            asker.ask(ask);
+        }
     }
 
     /// A TSU that does not take its messages is cut off, and its ward told.

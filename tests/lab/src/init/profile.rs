@@ -191,9 +191,16 @@ hold = "3s"
 hold_latched = "5s"
 rearm = "automatic"
 
+# How often a TSU is asked for a token where its clients ask.
+[end_to_end]
+interval = "2s"
+timeout = "2s"
+
 # The wards.
 [[tsu]]
 id = "tsu-1"
+endpoint = "http://{http}/"
+token_certificate_files = ["pki/tsu.pem"]
 spki_sha256 = ["{tsu_pin}"]
 policy = "{POLICY}"
 evidence_key_file = "pki/evidence/tsu.pub"
@@ -203,6 +210,7 @@ evidence_origin = "{TSU_ORIGIN}"
         interval_max = accuracy.interval_max(),
         queue_max = accuracy.queue_max(),
         revoke_beyond = accuracy.revoke_beyond(),
+        http = ports.tsu_http(),
         tsu_pin = pins.tsu,
     ));
     text.push_str("\n# Who may ask and act.\n");

@@ -3,10 +3,12 @@
 
 mod convert;
 mod doubt;
+mod end_to_end;
 mod leap;
 mod pps;
 
 use doubt::SourceDoubt;
+use end_to_end::EndToEnd;
 use leap::LeapChange;
 use pps::PpsChange;
 use rasn::prelude::*;
@@ -72,6 +74,8 @@ enum Event {
     SourceDoubt(SourceDoubt),
     #[rasn(tag(21))]
     PpsChange(PpsChange),
+    #[rasn(tag(22))]
+    EndToEnd(EndToEnd),
 }
 
 /// `Started ::= SEQUENCE { role, version, build, incarnation [0] OPTIONAL, configDigest }`

@@ -16,6 +16,7 @@ use super::super::TreeSize;
 use super::super::checkpoint::Checkpoint;
 use super::super::merkle::Hash;
 use super::super::note::KeyName;
+use super::end_to_end::EndToEnd;
 use super::imprint::Imprint;
 
 /// What happened. The tags 12 to 15 of the grammar are reserved for kinds to come: the life cycle
@@ -60,6 +61,8 @@ pub enum Event {
     SourceDoubt(SourceDoubt),
     /// The state of the monitor's pulse-per-second signal changed.
     PpsChange(PpsChange),
+    /// The monitor asked the TSU's public endpoint for a token.
+    EndToEnd(EndToEnd),
 }
 
 /// Which of the two boxes.

@@ -4,12 +4,14 @@
 //! `docs/evidence.md` has the grammar, and an example of each kind in hexadecimal.
 
 mod asn1;
+mod end_to_end;
 mod event;
 mod imprint;
 
 use crate::sample::Sample;
 use crate::wire::WireError;
 
+pub use end_to_end::{EndToEnd, EndToEndResult};
 pub use event::{
     Assessment, BoxRole, Doubt, Ended, Event, Intent, IssuedToken, NewEpoch, PeerBroken, PeerEpoch,
     Probed, Round, SourceDoubt, SourceReading, SourceState, Started, TornTail,

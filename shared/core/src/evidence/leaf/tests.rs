@@ -122,6 +122,27 @@ fn verdicts() -> impl Strategy<Value = Event> {
     )
 }
 
+fn looks_at_the_endpoint() -> impl Strategy<Value = Event> {
+    let result = prop::sample::select(EndToEndResult::ALL);
+    let times = any::<(i64, i64, i64)>();
+    let bytes = (any::<Vec<u8>>(), any::<Option<Vec<u8>>>());
+    (times, prop::option::of(intervals()), any::<bool>(), bytes, result).prop_map(
+        |((asked, answered, judged), utc_minus_raw, without_lease, (request, response), result)| {
+            Event::EndToEnd(EndToEnd {
+                tsu: tsu(),
+                asked: RawInstant::from_nanos(asked),
+                answered: RawInstant::from_nanos(answered),
+                judged_at: RawInstant::from_nanos(judged),
+                utc_minus_raw,
+                without_lease,
+                request,
+                response,
+                result,
+            })
+        },
+    )
+}
+
 fn intents() -> impl Strategy<Value = Event> {
     let imprint = prop::sample::select(&HashFunction::ALL[..]).prop_flat_map(|function| {
         prop::collection::vec(any::<u8>(), function.octets())
@@ -233,7 +254,7 @@ fn the_rest() -> impl Strategy<Value = Event> {
 fn leaves() -> impl Strategy<Value = Leaf> {
     let events = prop_oneof![
         1 => started(), 1 => ended(), 2 => rounds(), 2 => verdicts(), 1 => intents(),
-        1 => leap_changes(), 1 => doubts(), 1 => pps_changes(), 6 => the_rest(),
+        1 => leap_changes(), 1 => doubts(), 1 => pps_changes(), 1 => looks_at_the_endpoint(), 6 => the_rest(),
     ];
     (samples(), events).prop_map(|(made, event)| Leaf { made, event })
 }

@@ -48,6 +48,7 @@ impl From<&event::Event> for Event {
             event::Event::LeapChange(change) => Self::LeapChange(change.into()),
             event::Event::SourceDoubt(it) => Self::SourceDoubt(it.into()),
             event::Event::PpsChange(change) => Self::PpsChange(change.into()),
+            event::Event::EndToEnd(it) => Self::EndToEnd(it.into()),
         }
     }
 }
@@ -100,6 +101,7 @@ impl TryFrom<Event> for event::Event {
             Event::LeapChange(change) => Self::LeapChange(change.try_into()?),
             Event::SourceDoubt(it) => Self::SourceDoubt(it.try_into()?),
             Event::PpsChange(change) => Self::PpsChange(change.try_into()?),
+            Event::EndToEnd(it) => Self::EndToEnd(it.try_into()?),
         })
     }
 }

@@ -254,6 +254,20 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
             }),
         ),
         ("ppsChange", Event::PpsChange(pps_change())),
+        (
+            "endToEnd",
+            Event::EndToEnd(EndToEnd {
+                tsu: tsu(),
+                asked: RawInstant::from_nanos(1_000_000),
+                answered: RawInstant::from_nanos(4_000_000),
+                judged_at: RawInstant::from_nanos(4_050_000),
+                utc_minus_raw: Some(interval(1_799_999_999_999_000_000, 1_800_000_000_001_000_000)),
+                without_lease: false,
+                request: vec![0x30, 0x03, 0x02, 0x01, 0x01],
+                response: Some(vec![0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x02]),
+                result: EndToEndResult::Refused,
+            }),
+        ),
     ];
     events.map(|(kind, event)| (kind, Leaf { made: sample(79_000_000), event })).into()
 }

@@ -1,0 +1,40 @@
+//! What is shown of all that the engine knows.
+
+use chronolease_core::sample::Sample;
+use chronolease_core::time::RawInstant;
+
+use super::Engine;
+use crate::core::sources::View;
+
+impl Engine {
+    /// For metrics, health and status.
+    pub(super) fn show(&self, now: &Sample, view: &View) {
+        let at: RawInstant = now.raw_after;
+        for (index, (source, state)) in self.sources.sources().zip(&view.states).enumerate() {
+            self.metrics.source(&source.name, *state, self.sources.shown(index, at, now.real));
+            self.metrics.smearing(&source.name, self.leap.smears().of(index).is_some());
+        }
+        self.metrics.utc(view.utc.ok().map(|utc| utc.half_width()));
+        self.metrics.fusion(&self.sources, view, at);
+        self.metrics.box_b(self.drifts.box_b(), self.sources.rules().rho);
+        for (index, slot) in self.slots.iter().enumerate() {
+            self.metrics.ward(&slot.ward);
+            if let Some(clock) = self.drifts.of(index) {
+                self.metrics.tsu_clock(slot.ward.rules(), clock);
+            }
+            if let Some(found) = slot.public.as_ref().and_then(|public| public.probe.last()) {
+                self.metrics.end_to_end(&slot.ward.rules().tsu, found, at);
+            }
+            self.metrics.vouched(&slot.ward.rules().tsu, slot.logs.vouched_size());
+        }
+        self.metrics.evidence(&self.records);
+        self.metrics.leap(&self.leap);
+        let no_utc = view.utc.err().map(|why| format!("UTC is not known: {why}"));
+        self.health.set_unready(no_utc.into_iter().chain(self.records.trouble()).collect());
+        let wards = self.slots.iter().map(|slot| {
+            let found = slot.public.as_ref().and_then(|public| public.probe.last());
+            (&slot.ward, found)
+        });
+        self.status.write(now, &self.sources, view, &self.leap, wards);
+    }
+}
