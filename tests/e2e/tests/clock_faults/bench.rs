@@ -39,9 +39,28 @@ pub(crate) struct Bench {
 impl Bench {
     /// Boxes that hold their first lease and have issued nothing yet.
     pub(crate) fn start(programs: Programs, accuracy: Accuracy) -> Self {
+        Self::with(Options { programs, accuracy, ..Options::default() })
+    }
+
+    /// Boxes without guard and verdict, whose monitor asks the public endpoint.
+    pub(crate) fn watched(accuracy: Accuracy) -> Self {
+        let programs = Programs::NegativeControl;
+        let often = "[end_to_end]\ninterval = \"200ms\"\ntimeout = \"200ms\"\n";
+        let monitor_overlay = Some(often.to_owned());
+        Self::with(Options {
+            programs,
+            accuracy,
+            monitor_overlay,
+            end_to_end: true,
+            ..Options::default()
+        })
+    }
+
+    fn with(options: Options) -> Self {
         let clock = Arc::new(FakeClock::new());
         let tsu_env = clock.environment();
-        let rig = Rig::with_lease(&Options { programs, accuracy, tsu_env, ..Options::default() });
+        let accuracy = options.accuracy;
+        let rig = Rig::with_lease(&Options { tsu_env, ..options });
         fake_clock::sweep(rig.tsu.pid());
         Self {
             rig,

@@ -9,6 +9,7 @@ mod dice;
 mod fake_clock;
 mod ledger;
 mod scenario;
+mod wards;
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -89,4 +90,12 @@ fn without_guard_and_verdict_every_fault_falsifies_tokens() {
     for (fault, error) in at_once(STEPS.into_iter().chain(SLEWS), scenario::unguarded) {
         println!("{fault}, guard and verdict switched off: a token is off by {error}");
     }
+}
+
+/// The promise is broken already when it is found: the last line of defence, and the only one that
+/// is left when guard, witness and verdict fail.
+#[test]
+fn without_guard_and_verdict_the_monitor_finds_a_wrong_token_where_clients_get_theirs() {
+    let found = scenario::watched(Fault::Step(3_600_000));
+    println!("a step of an hour, guard and verdict switched off: found, latched as {found}");
 }

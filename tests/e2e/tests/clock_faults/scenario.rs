@@ -177,6 +177,24 @@ pub(crate) fn unguarded(fault: Fault, mut dice: Dice) -> Span {
     })
 }
 
+/// Guard and verdict are switched off, and the monitor asks the public endpoint: the cause by which
+/// it ends the lease after a fault.
+pub(crate) fn watched(fault: Fault) -> &'static str {
+    let bench = Bench::watched(accuracy(fault));
+    bench.rig.eventually("a good token", || match bench.rig.end_to_end("good") {
+        0.0 => Err("none yet".to_owned()),
+        _ => Ok(()),
+    });
+    assert_eq!(bench.rig.end_to_end("wrong-time"), 0.0, "{}", bench.rig.monitor.tail());
+    if let Fault::Step(ms) = fault {
+        bench.clock.step_to(Span::from_millis(ms));
+    }
+    bench.rig.eventually("the monitor latches", || match bench.rig.endings("wrong-token") {
+        0.0 => Err(format!("wrong-time: {}", bench.rig.end_to_end("wrong-time"))),
+        _ => Ok("wrong-token"),
+    })
+}
+
 /// A random instant while tokens flow.
 fn await_instant(bench: &Bench, dice: &mut Dice) {
     loop {
