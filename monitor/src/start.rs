@@ -39,7 +39,7 @@ use crate::core::ntp::PIVOT;
 use crate::core::nts::known::KnownUtc;
 use crate::core::sources::{Report, Rounds, Rules, Source, Sources};
 use crate::io::admin::Admin;
-use crate::io::engine::{Drifts, Engine, Input, Logs, Slot};
+use crate::io::engine::{Drifts, Engine, Input, Kernels, Logs, Slot};
 use crate::io::leap_list::{self, ListFile};
 use crate::io::link::{Links, Registered};
 use crate::io::metrics::{MonitorMetrics, NtsMetrics};
@@ -53,6 +53,9 @@ use crate::trust;
 
 /// The loop counts as stalled when it has not come round for this long.
 const STALL_LIMIT: Bound = Bound::from_millis(5_000);
+
+/// How long the start waits for the clock reader. Without it the monitor runs, and grants nothing.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 /// How long the last messages to the TSUs may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -200,6 +203,10 @@ impl Monitor {
         let ended = CancellationToken::new();
         let sources = self.sources();
         let (epoch, epochs) = watch::channel(sources.epoch());
+        let mut reader =
+            ClockReader::start(self.config.clock_reader.clone(), self.clocks, ended.clone());
+        // What is measured before the reader is heard would have to be discarded.
+        let _ = tokio::time::timeout(FIRST_WORD, reader.changed()).await;
         let (date, dates) = watch::channel(None);
         self.poll(epochs, &dates, &metrics.nts(), inputs.clone(), ended.clone());
         let slots = self.ask_publicly(slots, &inputs);
@@ -216,8 +223,6 @@ impl Monitor {
         tokio::spawn(persons.run(ports.admin, ended.clone()));
         tokio::spawn(ports.observer.run(registry, health.clone(), ended.clone()));
         let leap = self.config.leap;
-        let reader =
-            ClockReader::start(self.config.clock_reader.clone(), self.clocks, ended.clone());
         let engine = Engine {
             clocks: WatchedClocks { clocks: self.clocks, bracket: Continuity::SLACK, reader },
             sources,
@@ -225,6 +230,8 @@ impl Monitor {
             leap_list: ListFile::new(leap.file, leap.pin),
             drifts: Drifts::default(),
             continuity: Continuity::default(),
+            discard: false,
+            kernels: Kernels::default(),
             epoch,
             date,
             slots,
@@ -370,7 +377,7 @@ impl Monitor {
             tsus = self.config.wards.len(),
             "starting"
         );
-        warn!("this build has no PPS yet; of its own continuity it sees suspension alone");
+        warn!("this build has no PPS yet");
         for warning in self.warnings() {
             warn!("{warning}");
         }

@@ -1,23 +1,42 @@
-//! Whether box B ran through. So far: whether it was suspended.
+//! Whether box B ran through, as far as it can tell by itself. What the other box's oscillator shows
+//! is compared in [`authority`](super::authority).
 
-use chronolease_core::sample::Sample;
+use chronolease_core::clock_reader::{Lost, Mark, Since};
+use chronolease_core::id::BootId;
+use chronolease_core::stamped::Reading;
 use chronolease_core::time::{Bound, Span};
 
 /// Why nothing that was measured before may be used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Break {
+    /// The clocks are those of another boot.
+    #[error("this box was booted again: {0}")]
+    Rebooted(BootId),
     /// The box was suspended.
     #[error("this box was suspended for {0}")]
     Suspended(Span),
+    /// The kernel said that somebody set the box's clock.
+    #[error("somebody set this box's clock, by {0} against the oscillator")]
+    ClockSet(Span),
+    /// The hypervisor disrupted the box.
+    #[error("the hypervisor disrupted this box")]
+    Disrupted,
+    /// The clock reader was lost, so nobody can tell what happened.
+    #[error("this box's clocks were not watched without a gap: {0}")]
+    Unwatched(Lost),
     /// The sample was taken through a pause, so it cannot tell.
     #[error("this box was paused while it read its clocks, for {0:?}")]
     Unclear(Option<Bound>),
 }
 
-/// Remembers how far `CLOCK_BOOTTIME` was ahead of `CLOCK_MONOTONIC`.
+/// Remembers how far `CLOCK_BOOTTIME` was ahead of `CLOCK_MONOTONIC`, and the clock reader's mark.
 #[derive(Debug, Default)]
 pub struct Continuity {
-    last: Option<Span>,
+    last: Option<(BootId, Span)>,
+    /// Of the newest reading with a reader; `None` while it is lost.
+    mark: Option<Mark>,
+    /// There has been a reading.
+    began: bool,
 }
 
 impl Continuity {
@@ -25,61 +44,61 @@ impl Continuity {
     /// that ran through may differ.
     pub const SLACK: Bound = Bound::from_millis(2);
 
-    /// What broke since the last sample, if anything did. A sample that cannot tell is a break.
-    pub fn broken_by(&mut self, now: &Sample) -> Option<Break> {
-        let bracket = now.bracket();
+    /// What broke since the last reading, if anything did. A sample that cannot tell is a break. A
+    /// reader that is lost is one break, and its return another: what was measured in between may
+    /// be used by nobody, so nothing may be granted meanwhile ([`Self::is_watched`]).
+    pub fn broken_by(&mut self, now: &Reading) -> Option<Break> {
+        let bracket = now.sample.bracket();
         if bracket.is_none_or(|bracket| bracket > Self::SLACK) {
             return Some(Break::Unclear(bracket));
         }
-        let moved = now.boot_minus_mono - *self.last.get_or_insert(now.boot_minus_mono);
-        if moved.magnitude() <= Self::SLACK {
+        // Both are looked at, so that each is told once.
+        let (ran, watched) = (self.ran_through(now), self.was_watched(now));
+        ran.or(watched)
+    }
+
+    /// Whether the box's clock reader was heard at the last reading.
+    #[must_use]
+    pub const fn is_watched(&self) -> bool {
+        self.mark.is_some()
+    }
+
+    fn ran_through(&mut self, now: &Reading) -> Option<Break> {
+        let reading = (now.sample.boot_id, now.sample.boot_minus_mono);
+        let (boot, before) = *self.last.get_or_insert(reading);
+        let moved = reading.1 - before;
+        let broke = if boot != reading.0 {
+            Break::Rebooted(reading.0)
+        } else if moved.magnitude() > Self::SLACK {
+            Break::Suspended(moved)
+        } else {
             return None;
+        };
+        self.last = Some(reading);
+        Some(broke)
+    }
+
+    fn was_watched(&mut self, now: &Reading) -> Option<Break> {
+        let began = core::mem::replace(&mut self.began, true);
+        let heard = now.reader.heard();
+        let before = core::mem::replace(&mut self.mark, heard.ok().map(|_| now.reader.mark()));
+        match (before, heard) {
+            (None, Err(_)) => None,
+            // From the very first reading on nothing was missed.
+            (None, Ok(_)) if !began => None,
+            (None, Ok(_)) => Some(Break::Unwatched(Lost::NeverHeard)),
+            (Some(mark), _) => match now.reader.since(&mark) {
+                Since::Alive => None,
+                Since::Stepped(notice) => {
+                    let by = notice.after.real_minus_raw() - notice.before.real_minus_raw();
+                    Some(Break::ClockSet(by))
+                }
+                Since::Disrupted => Some(Break::Disrupted),
+                Since::Lost(why) => Some(Break::Unwatched(why)),
+            },
         }
-        self.last = Some(now.boot_minus_mono);
-        Some(Break::Suspended(moved))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use chronolease_core::id::BootId;
-    use chronolease_core::time::{RawInstant, Timestamp};
-
-    fn sample(boot_minus_mono_ms: i64, bracket_ms: u64) -> Sample {
-        let raw_before = RawInstant::from_nanos(0);
-        Sample {
-            raw_before,
-            real: Timestamp::from_unix_nanos(0),
-            raw_after: raw_before.plus(Bound::from_millis(bracket_ms)),
-            boot_minus_mono: Span::from_millis(boot_minus_mono_ms),
-            boot_id: BootId::from_bytes([0; 16]),
-        }
-    }
-
-    #[test]
-    fn a_suspension_is_told_once() {
-        let mut continuity = Continuity::default();
-        assert_eq!(continuity.broken_by(&sample(40, 0)), None);
-        assert_eq!(continuity.broken_by(&sample(41, 0)), None);
-        let suspended = Break::Suspended(Span::from_millis(5_000));
-        assert_eq!(continuity.broken_by(&sample(5_040, 0)), Some(suspended));
-        assert_eq!(continuity.broken_by(&sample(5_040, 0)), None);
-    }
-
-    #[test]
-    fn many_small_suspensions_add_up() {
-        let mut continuity = Continuity::default();
-        let found = (40..44).filter_map(|ms| continuity.broken_by(&sample(ms, 0))).count();
-        assert_eq!(found, 1);
-    }
-
-    #[test]
-    fn a_sample_that_cannot_tell_is_a_break_and_hides_none() {
-        let mut continuity = Continuity::default();
-        assert_eq!(continuity.broken_by(&sample(40, 0)), None);
-        let unclear = Break::Unclear(Some(Bound::from_millis(100)));
-        assert_eq!(continuity.broken_by(&sample(5_040, 100)), Some(unclear));
-        assert!(matches!(continuity.broken_by(&sample(5_040, 0)), Some(Break::Suspended(_))));
-    }
-}
+mod tests;

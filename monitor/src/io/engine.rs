@@ -1,9 +1,11 @@
 //! The task that owns what the monitor knows and decides. Every event meets a clock reading taken
 //! after the event was in; actions are carried out in order.
 
+mod breaks;
 mod doubts;
 mod drifts;
 mod grant;
+mod kernels;
 mod leap;
 mod public;
 mod show;
@@ -30,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub use drifts::{Clock, Drifts};
+pub use kernels::Kernels;
 use slot::Connection;
 pub use slot::{Logs, Slot, Vouch};
 
@@ -128,6 +131,10 @@ pub struct Engine {
     pub drifts: Drifts,
     /// Whether this box ran through.
     pub continuity: Continuity,
+    /// A ward found that it may not have.
+    pub discard: bool,
+    /// What the kernels of the boxes are set to do.
+    pub kernels: Kernels,
     /// Tells the pollers of a break.
     pub epoch: watch::Sender<Epoch>,
     /// Tells them the date, for certificates. `None` before UTC is known, and after a break.
@@ -175,16 +182,8 @@ impl Engine {
             if evidence_lost {
                 self.everybody(&now, &Event::EvidenceLost);
             }
-            if let Some(why) = self.continuity.broken_by(&now) {
-                error!(%why, "every sample is discarded");
-                self.date.send_replace(None);
-                let _ = self.epoch.send(self.sources.discard_all());
-                self.leap.broken();
-                self.drifts.restart();
-                self.slots.iter_mut().flat_map(|slot| &mut slot.public).for_each(|public| {
-                    public.probe.broken();
-                });
-                self.everybody(&now, &Event::Broken);
+            if let Some(why) = self.continuity.broken_by(&reading) {
+                breaks::broke(&mut self, &now, why);
             }
             if let Some(list) = self.leap_list.poll(now.raw_after) {
                 self.leap.set_list(list);
@@ -195,6 +194,10 @@ impl Engine {
                 self.everybody(&now, &Event::Tick);
             }
             self.take(&now, input);
+            if std::mem::take(&mut self.discard) {
+                breaks::discard_all(&mut self, &now);
+            }
+            kernels::note(&mut self, &reading);
             self.slots.iter_mut().for_each(|slot| slot.ask_for_token(now.raw_after));
             let view = self.leap.look(&mut self.sources, now.raw_after);
             self.tell_date(&now, &view);
@@ -353,7 +356,7 @@ impl Engine {
             utc: self.leap.look(&mut self.sources, now.raw_after).utc,
             boundaries: self.leap.boundaries(),
             vouched: self.slots[ward].logs.held(),
-            recordable: self.records.trouble().is_none(),
+            recordable: self.records.trouble().is_none() && self.continuity.is_watched(),
             nonces: [Nonce::from_bytes(random::bytes()), Nonce::from_bytes(random::bytes())],
         };
         let mut out = Vec::new();
@@ -409,6 +412,10 @@ impl Engine {
                 }
                 self.metrics.ended(&tsu, cause);
                 self.records.note(leaf::Event::LeaseEnded(ended));
+            }
+            Action::Discard(by) => {
+                error!(%tsu, %by, "the oscillators of the boxes disagree: one of them stood still");
+                self.discard = true;
             }
             Action::Judged(probed) => {
                 log_verdict(&probed);

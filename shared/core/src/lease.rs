@@ -181,6 +181,9 @@ ending_causes! {
     /// A token from the public endpoint breaks a promise: its time is provably wrong, or it was
     /// made without a lease.
     WrongToken = 21, "wrong-token", latches: true;
+    /// The oscillators of the two boxes went on by different times: one of the boxes stood still,
+    /// and which cannot be told.
+    Oscillators = 22, "oscillators", latches: false;
 }
 
 impl fmt::Display for EndingCause {

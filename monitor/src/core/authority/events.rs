@@ -8,7 +8,7 @@ use chronolease_core::fusion::NoUtc;
 use chronolease_core::id::{ChannelBinding, LeaseSeq, Nonce};
 use chronolease_core::interval::Interval;
 use chronolease_core::lease::{EndingCause, LeaseTerms};
-use chronolease_core::time::RawInstant;
+use chronolease_core::time::{RawInstant, Span};
 use chronolease_core::wire::{Confirm, Hello, ProbeAnswer, ToTsu};
 
 use super::connections::ConnId;
@@ -26,7 +26,8 @@ pub struct Context {
     pub boundaries: Boundaries,
     /// The newest tree of the TSU's log that the monitor has vouched for.
     pub vouched: TreeHead,
-    /// Whether the evidence log takes records, as far as is known. No record, no grant.
+    /// Whether the evidence log takes records, as far as is known, and box B's own clock reader is
+    /// heard. Without either nothing is granted.
     pub recordable: bool,
     /// Fresh randomness; one for each connection that may have to be probed.
     pub nonces: [Nonce; 2],
@@ -136,4 +137,7 @@ pub enum Action {
     Ended(leaf::Ended),
     /// For evidence and log: a probe was judged.
     Judged(leaf::Probed),
+    /// The two boxes' oscillators disagree, by this: discard every sample of the sources, those in
+    /// flight too, and report [`Event::Broken`] to every ward.
+    Discard(Span),
 }

@@ -8,6 +8,7 @@ mod crossing;
 mod events;
 mod flaps;
 mod lease;
+mod oscillators;
 mod reader;
 mod rearm;
 mod record;
@@ -30,6 +31,7 @@ use crossing::Crossing;
 pub use events::{Action, Context, Event, ShownLog};
 use flaps::Flaps;
 use lease::{Admission, Leases};
+use oscillators::Oscillators;
 use reader::Readers;
 use rearm::GoodRun;
 pub use record::{Record, RecordError};
@@ -47,6 +49,7 @@ pub struct Ward {
     flaps: Flaps,
     crossing: Crossing,
     readers: Readers,
+    oscillators: Oscillators,
     verdict: Option<Verdict>,
     /// The newest tree of the TSU's log that it showed with a batch which was confirmed, in this
     /// run or before.
@@ -69,6 +72,7 @@ impl Ward {
             flaps: Flaps::default(),
             crossing: Crossing::default(),
             readers: Readers::default(),
+            oscillators: Oscillators::default(),
             verdict: None,
             confirmed: TreeHead::empty(),
             cleared: None,
@@ -121,6 +125,7 @@ impl Ward {
             Event::EvidenceLost => self.unrecorded(context, EndingCause::EvidencePoisoned, out),
             Event::Broken => {
                 self.connections.forget_probes(out);
+                self.oscillators.forget();
                 self.end(context, EndingCause::MonitorBreak, out);
             }
             Event::WrongToken => self.end(context, EndingCause::WrongToken, out),
@@ -160,13 +165,16 @@ impl Ward {
             self.ended_by_tsu(context, ended, out);
         }
         let watched = self.watch_reader(context, answer, out);
+        let probed = Probed { sent, received, sample: answer.sample };
+        if !self.compare_oscillators(context, &probed, out) {
+            return;
+        }
         let Ok(utc) = context.utc else { return };
         if kept(Condition::Crossing) && self.crossing.is_in_blackout() {
             // What the clock shows there proves nothing about it.
             self.verdict = None;
             return self.run.broken();
         }
-        let probed = Probed { sent, received, sample: answer.sample };
         let verdict = assessment::assess(&probed, utc, &self.rules.limits, context.now);
         self.verdict = Some(verdict);
         out.push(Action::Judged(leaf::Probed {

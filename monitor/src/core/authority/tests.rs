@@ -52,6 +52,8 @@ struct Bench {
     log: Option<ShownLog>,
     /// What its clock reader says.
     reader: ReaderWord,
+    /// How far its oscillator is off ours by now, in milliseconds.
+    raw_shift_ms: i64,
     nonce: u8,
     out: Vec<Action>,
 }
@@ -74,6 +76,7 @@ impl Bench {
             recordable: true,
             log,
             reader: QUIET,
+            raw_shift_ms: 0,
             nonce: 0,
             out: vec![],
         }
@@ -130,10 +133,11 @@ impl Bench {
 
     fn answer(&mut self, conn: u64, nonce: Nonce, error_ms: i64, ended: Option<LeaseEnded>) {
         let at = self.now_ms * MS;
+        let raw = at + self.raw_shift_ms * MS;
         let sample = Sample {
-            raw_before: RawInstant::from_nanos(at + 5),
+            raw_before: RawInstant::from_nanos(raw + 5),
             real: Timestamp::from_unix_nanos(OFFSET + at + error_ms * MS),
-            raw_after: RawInstant::from_nanos(at + 6),
+            raw_after: RawInstant::from_nanos(raw + 6),
             boot_minus_mono: Span::ZERO,
             boot_id: BootId::from_bytes([1; 16]),
         };

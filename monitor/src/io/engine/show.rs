@@ -30,7 +30,10 @@ impl Engine {
         self.metrics.evidence(&self.records);
         self.metrics.leap(&self.leap);
         let no_utc = view.utc.err().map(|why| format!("UTC is not known: {why}"));
-        self.health.set_unready(no_utc.into_iter().chain(self.records.trouble()).collect());
+        let unwatched = (!self.continuity.is_watched())
+            .then(|| "the clock reader of this box is lost: nothing is granted".to_owned());
+        let reasons = no_utc.into_iter().chain(self.records.trouble()).chain(unwatched);
+        self.health.set_unready(reasons.collect());
         let wards = self.slots.iter().map(|slot| {
             let found = slot.public.as_ref().and_then(|public| public.probe.last());
             (&slot.ward, found)

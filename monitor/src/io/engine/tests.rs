@@ -17,6 +17,7 @@ use chronolease_core::id::{BootId, ChannelBinding, Incarnation, TsuId};
 use chronolease_core::interval::Interval;
 use chronolease_core::leap::plan::Season;
 use chronolease_core::lease::EndingCause;
+use chronolease_core::stamped::Reading;
 use chronolease_core::time::Ppb;
 use chronolease_core::wire::{Hello, PROTOCOL_VERSION, ProbeAnswer};
 use chronolease_net::clock_reader::ClockReader;
@@ -78,7 +79,9 @@ impl Bench {
             leap: LeapWatch::new(LeapRules { season: Season::HalfYears, bulletins: Vec::new() }),
             leap_list: ListFile::default(),
             drifts: Drifts::default(),
-            continuity: Continuity::default(),
+            continuity: watched(),
+            discard: false,
+            kernels: Kernels::default(),
             slots: vec![Slot::new(ward, log.folder().join("tsu-1.ward"), logs)],
             signer: log.signer(),
             records: Records::new(evidence.recorder()),
@@ -174,6 +177,16 @@ impl Bench {
     fn ward(&self) -> &Ward {
         &self.engine.slots[0].ward
     }
+}
+
+/// A guard over box B that has heard its clock reader.
+fn watched() -> Continuity {
+    let mut continuity = Continuity::default();
+    let sample = sample(0);
+    let watch = ClockWatch::undisturbed(sample.boot_id);
+    let reading = Reading { sample, reader: watch.view(sample.raw_after) };
+    assert_eq!(continuity.broken_by(&reading), None);
+    continuity
 }
 
 /// The first good probe grants.
@@ -355,4 +368,19 @@ async fn a_running_engine_revokes_as_soon_as_it_learns_that_the_log_is_lost() {
     assert_eq!(cause, EndingCause::EvidencePoisoned);
     stop.cancel();
     running.await.expect("no panic");
+}
+
+/// Box B without its clock reader: nobody would notice that it was disrupted.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_granted_while_the_monitors_own_clock_reader_is_lost() {
+    let log = TestLog::new();
+    let evidence = log.open();
+    let mut bench = Bench::ready(&log, &evidence);
+    bench.engine.continuity = Continuity::default();
+    bench.answered(1_010, 0);
+    assert_eq!(grants(&bench.sent()), 0);
+    bench.engine.continuity = watched();
+    bench.tick(2_010);
+    bench.answered(2_020, 0);
+    assert_eq!(grants(&bench.sent()), 1);
 }

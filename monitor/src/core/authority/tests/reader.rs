@@ -1,4 +1,4 @@
-//! What a TSU's clock reader says, and what follows.
+//! What a TSU's clock reader says, and its oscillator; and what follows.
 
 use super::*;
 use chronolease_core::clock_reader::LostKind;
@@ -100,4 +100,28 @@ fn the_word_is_on_record_with_the_verdict_and_shown_while_the_tsu_is_there() {
     assert_eq!((judged, bench.ward.reader()), (Some(QUIET), Some(&QUIET)));
     bench.handle(Event::Closed { conn: ConnId(1) });
     assert_eq!(bench.ward.reader(), None);
+}
+
+/// A box that stood still for 50 ms, whichever it was: the clock is within E0 all the same, so the
+/// verdict alone would renew.
+#[test]
+fn oscillators_that_disagree_end_the_lease_and_discard_every_sample() {
+    for shift_ms in [-50, 50] {
+        let mut bench = Bench::granted();
+        bench.raw_shift_ms = shift_ms;
+        bench.probes(1, shift_ms);
+        assert_eq!(bench.ending(), Some(EndingCause::Oscillators));
+        assert_eq!(bench.grant(), None);
+        let discards = |action: &Action| matches!(action, Action::Discard(_));
+        assert!(bench.out.iter().any(discards), "{:?}", bench.out);
+        assert_eq!(bench.ward.record().latch, None);
+        // The next answer is compared with this one.
+        bench.handle(Event::RevocationAcked { conn: ConnId(1), up_to: LeaseSeq::new(1) });
+        bench.probes(5, shift_ms);
+        assert!(bench.grant().is_some());
+    }
+    // The control: the same deviation of a box whose oscillator ran on.
+    let mut bench = Bench::granted();
+    bench.probes(1, 50);
+    assert!(bench.grant().is_some());
 }

@@ -33,3 +33,20 @@ fn a_lost_clock_reader_holds_back_what_is_not_released_yet() {
     bench.finish(&sample(12, 0), finished);
     assert_eq!(bench.replies(), [(id, Ok(()))]);
 }
+
+/// A request is in, and the process stands still before it is handled, for longer than the lease
+/// lasts. The control: read before the stop, as [`Stamped`] does not let anybody, it would pass.
+#[test]
+fn a_stop_between_a_request_and_its_handler_is_judged() {
+    let received_at = |stop_ms: i64| {
+        let mut bench = Bench::leased(1);
+        let (id, request) = (RequestId(1), testing::request(true));
+        let event = Event::Requested { id, request, randomness: [7; 32] };
+        let clocks = ShownClocks { sample: sample(10 + stop_ms, 0), watch: &bench.watch };
+        let mut out = Vec::new();
+        bench.issuer.handle(Stamped::receive(event, &clocks), &mut out);
+        out.iter().any(|action| matches!(action, Action::Log(..)))
+    };
+    assert!(received_at(0));
+    assert!(!received_at(4_000));
+}

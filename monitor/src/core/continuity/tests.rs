@@ -1,0 +1,120 @@
+use super::*;
+use chronolease_core::clock_reader::{
+    ClockReport, ClockWatch, Machine, Marker, OddReading, Pps, StepNotice, Steps,
+};
+use chronolease_core::id::ReaderRun;
+use chronolease_core::sample::Sample;
+use chronolease_core::time::{RawInstant, Timestamp};
+
+const BOOT: BootId = BootId::from_bytes([0; 16]);
+
+fn sample(boot_minus_mono_ms: i64, bracket_ms: u64) -> Sample {
+    let raw_before = RawInstant::from_nanos(0);
+    Sample {
+        raw_before,
+        real: Timestamp::from_unix_nanos(0),
+        raw_after: raw_before.plus(Bound::from_millis(bracket_ms)),
+        boot_minus_mono: Span::from_millis(boot_minus_mono_ms),
+        boot_id: BOOT,
+    }
+}
+
+/// This sample, as seen by a box whose reader says what `watch` heard.
+fn read(watch: &ClockWatch, sample: Sample) -> Reading {
+    Reading { sample, reader: watch.view(sample.raw_after) }
+}
+
+fn undisturbed(boot_minus_mono_ms: i64, bracket_ms: u64) -> Reading {
+    read(&ClockWatch::undisturbed(BOOT), sample(boot_minus_mono_ms, bracket_ms))
+}
+
+#[test]
+fn a_suspension_is_told_once() {
+    let mut continuity = Continuity::default();
+    assert_eq!(continuity.broken_by(&undisturbed(40, 0)), None);
+    assert_eq!(continuity.broken_by(&undisturbed(41, 0)), None);
+    let suspended = Break::Suspended(Span::from_millis(5_000));
+    assert_eq!(continuity.broken_by(&undisturbed(5_040, 0)), Some(suspended));
+    assert_eq!(continuity.broken_by(&undisturbed(5_040, 0)), None);
+}
+
+#[test]
+fn many_small_suspensions_add_up() {
+    let mut continuity = Continuity::default();
+    let found = (40..44).filter_map(|ms| continuity.broken_by(&undisturbed(ms, 0))).count();
+    assert_eq!(found, 1);
+}
+
+#[test]
+fn a_sample_that_cannot_tell_is_a_break_and_hides_none() {
+    let mut continuity = Continuity::default();
+    assert_eq!(continuity.broken_by(&undisturbed(40, 0)), None);
+    let unclear = Break::Unclear(Some(Bound::from_millis(100)));
+    assert_eq!(continuity.broken_by(&undisturbed(5_040, 100)), Some(unclear));
+    assert!(matches!(continuity.broken_by(&undisturbed(5_040, 0)), Some(Break::Suspended(_))));
+}
+
+#[test]
+fn another_boot_is_a_break() {
+    let mut continuity = Continuity::default();
+    assert_eq!(continuity.broken_by(&undisturbed(40, 0)), None);
+    let mut rebooted = undisturbed(40, 0);
+    rebooted.sample.boot_id = BootId::from_bytes([9; 16]);
+    let broke = continuity.broken_by(&rebooted);
+    assert_eq!(broke, Some(Break::Rebooted(BootId::from_bytes([9; 16]))));
+}
+
+/// A watch that hears report after report.
+struct Heard {
+    watch: ClockWatch,
+    sequence: u64,
+}
+
+impl Heard {
+    fn new() -> Self {
+        Self { watch: ClockWatch::new(BOOT, Bound::from_millis(1_000)), sequence: 0 }
+    }
+
+    fn report(&mut self, steps: u64, marker: Marker) {
+        self.sequence += 1;
+        let last = StepNotice { before: sample(40, 0), after: sample(40, 0) };
+        let count = core::num::NonZeroU64::new(steps);
+        let report = ClockReport {
+            run: ReaderRun::from_bytes([1; 16]),
+            sequence: self.sequence,
+            sample: sample(40, 0),
+            kernel: Err(OddReading::Refused),
+            steps: count.map(|count| Steps { count, last }),
+            machine: Machine::Physical,
+            marker,
+            pps: Pps::Absent,
+        };
+        self.watch.on_report(sample(40, 0).raw_after, report);
+    }
+
+    fn now(&self) -> Reading {
+        read(&self.watch, sample(40, 0))
+    }
+}
+
+#[test]
+fn a_step_a_disruption_and_a_lost_reader_are_each_told_once() {
+    let (mut heard, mut continuity) = (Heard::new(), Continuity::default());
+    heard.report(0, Marker::Absent);
+    assert_eq!((continuity.broken_by(&heard.now()), continuity.is_watched()), (None, true));
+    heard.report(1, Marker::Absent);
+    assert_eq!(continuity.broken_by(&heard.now()), Some(Break::ClockSet(Span::ZERO)));
+    assert_eq!(continuity.broken_by(&heard.now()), None);
+    heard.report(1, Marker::Unreadable);
+    assert_eq!(continuity.broken_by(&heard.now()), Some(Break::Disrupted));
+    assert_eq!(continuity.broken_by(&heard.now()), None);
+    heard.watch.on_loss(Lost::Closed);
+    let lost = Some(Break::Unwatched(Lost::Closed));
+    assert_eq!((continuity.broken_by(&heard.now()), continuity.is_watched()), (lost, false));
+    assert_eq!((continuity.broken_by(&heard.now()), continuity.is_watched()), (None, false));
+    // What was measured without a reader is discarded when it comes back.
+    heard.report(1, Marker::Unreadable);
+    let back = continuity.broken_by(&heard.now());
+    assert!(matches!(back, Some(Break::Unwatched(_))), "{back:?}");
+    assert_eq!((continuity.broken_by(&heard.now()), continuity.is_watched()), (None, true));
+}
