@@ -13,6 +13,7 @@ use chronolease_core::time::Bound;
 use chronolease_net::clock_reader::ClockReaderConfig;
 use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::recorder::EvidenceConfig;
+use chronolease_net::watchdog;
 
 pub use end_to_end::{EndToEndConfig, Endpoint, PublicEndpoint};
 pub use leap::LeapConfig;
@@ -43,6 +44,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Where `/metrics`, `/livez` and `/readyz` are served.
     pub metrics: SocketAddr,
+    /// How long the engine may stand still before the process ends itself.
+    pub stall_max: Bound,
     /// The log level.
     pub log_level: String,
     /// Where UTC comes from.
@@ -92,6 +95,7 @@ impl Config {
         let admin = root.section("admin").socket_addr("listen");
         let metrics = root.section("metrics").socket_addr("listen");
         let qualified = monitor.bool_or("qualified", false);
+        let stall_max = watchdog::read_stall_max(root);
         let log_level = root.section("log").string_or("level", "info");
         let sources = SourcesConfig::read(root);
         let leap = LeapConfig::read(root);
@@ -111,6 +115,7 @@ impl Config {
             clock_reader: clock_reader?,
             admin: admin?,
             metrics: metrics?,
+            stall_max: stall_max?,
             log_level: log_level?,
             sources: sources?,
             leap: leap?,

@@ -20,6 +20,7 @@ use chronolease_net::observe::{Health, Observer};
 use chronolease_net::recorder::{Evidence, Recorder, RecorderError};
 use chronolease_net::shutdown;
 use chronolease_net::tls::{self, Accepted, Identity, TlsListener};
+use chronolease_net::watchdog::{self, Notifier, StallDetector};
 use chronolease_sys::Clocks;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -195,7 +196,9 @@ impl Monitor {
         let tsus: Vec<TsuId> = self.config.rules().map(|rules| rules.tsu.clone()).collect();
         let metrics = MonitorMetrics::new(&tsus, self.is_virtual).map_err(DaemonError::failed)?;
         let registry = metrics.registry();
-        let health = Health::new(self.clocks, STALL_LIMIT);
+        let notifier = Arc::new(Notifier::from_env());
+        let health = Health::new(self.clocks, STALL_LIMIT).notifying(Arc::clone(&notifier));
+        let (watched, stall_max) = (health.clone(), self.config.stall_max);
         let (status, status_reader) = StatusWriter::new(&self.config.id);
         let rounds = Rounds::new(self.poll_interval());
         let (inputs, inputs_in) = mpsc::channel(INPUTS_MAX);
@@ -243,7 +246,11 @@ impl Monitor {
             status,
             health,
         };
+        let detector = StallDetector::start(&watched, stall_max, || watchdog::abort(|| ()))
+            .map_err(DaemonError::failed)?;
         let finished = tokio::spawn(engine.run(stop.clone())).await;
+        notifier.stopping();
+        drop(detector);
         ended.cancel();
         // The engine is gone and with it its end of every connection: what it said last is sent,
         // then they close.

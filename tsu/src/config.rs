@@ -10,10 +10,12 @@ use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::note::KeyName;
 use chronolease_core::id::{SpkiPin, TsuId};
 use chronolease_core::judge::Limits;
+use chronolease_core::time::Bound;
 use chronolease_net::clock_reader::ClockReaderConfig;
 use chronolease_net::config::{ConfigErrors, Document, Section};
 use chronolease_net::profile;
 use chronolease_net::recorder::{self, EvidenceConfig};
+use chronolease_net::watchdog;
 
 use crate::core::holder::Mode;
 use crate::core::rfc3161::TokenProfile;
@@ -52,6 +54,8 @@ pub struct Config {
     pub digest: Hash,
     /// Where `/metrics`, `/livez` and `/readyz` are served.
     pub metrics: SocketAddr,
+    /// How long the pipeline may stand still before the process ends itself.
+    pub stall_max: Bound,
     /// The log level.
     pub log_level: String,
 }
@@ -158,6 +162,7 @@ impl Config {
         let clock_reader = ClockReaderConfig::read(&root.section("clock_reader"));
         let evidence = EvidenceConfig::read(&root.section("evidence"));
         let metrics = root.section("metrics").socket_addr("listen");
+        let stall_max = watchdog::read_stall_max(root);
         let log_level = root.section("log").string_or("level", "info");
 
         Some(Self {
@@ -174,6 +179,7 @@ impl Config {
             evidence: evidence?,
             digest: Hash::of_nothing(),
             metrics: metrics?,
+            stall_max: stall_max?,
             log_level: log_level?,
         })
     }

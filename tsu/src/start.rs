@@ -16,7 +16,8 @@ use chronolease_net::keys::{EvidenceSigner, EvidenceVerifier};
 use chronolease_net::observe::{Health, Observer};
 use chronolease_net::recorder::{self, Evidence, RecorderError};
 use chronolease_net::tls::{self, Identity};
-use chronolease_net::{random, shutdown};
+use chronolease_net::watchdog::{Notifier, StallDetector};
+use chronolease_net::{random, shutdown, watchdog};
 use chronolease_sys::Clocks;
 use rustls::ClientConfig;
 use tokio::net::TcpListener;
@@ -136,7 +137,8 @@ impl Tsu {
         })?;
         let metrics = TsuMetrics::new(self.is_virtual && self.config.mode == Mode::Leased)
             .map_err(DaemonError::failed)?;
-        let health = Health::new(self.clocks, STALL_LIMIT);
+        let notifier = Arc::new(Notifier::from_env());
+        let health = Health::new(self.clocks, STALL_LIMIT).notifying(Arc::clone(&notifier));
         health.set_unready(vec!["no lease".to_owned()]);
         self.announce();
 
@@ -158,6 +160,7 @@ impl Tsu {
         let high_water = self.high_water(&evidence)?;
         let link = self.link(&me, &evidence, &metrics)?;
         let builder = Arc::new(self.builder);
+        let watched = health.clone();
         // Clients are answered first, then the pipeline and the link end.
         let drained = CancellationToken::new();
         let driver = Driver {
@@ -184,6 +187,10 @@ impl Tsu {
 
         tokio::spawn(link.run(events, outgoing, drained.clone()));
         tokio::spawn(observer.run(metrics.registry(), health, drained.clone()));
+        let signer = Arc::clone(&self.signer);
+        let stalled = move || watchdog::abort(move || signer.log_out());
+        let detector = StallDetector::start(&watched, self.config.stall_max, stalled)
+            .map_err(DaemonError::failed)?;
         let mut pipeline = tokio::spawn(driver.run(drained.clone()));
         let connections_max = self.config.http.connections_max;
         let serving = endpoint.serve(doors, connections_max, stop);
@@ -191,8 +198,10 @@ impl Tsu {
             () = serving => {}
             _ = &mut pipeline => return Err(DaemonError::failed("the issuing pipeline ended")),
         }
+        notifier.stopping();
         drained.cancel();
         let _ = pipeline.await;
+        drop(detector);
         let now = self.clocks.sample();
         tokio::task::block_in_place(|| evidence.close(&now)).map_err(DaemonError::failed)?;
         info!("stopped");

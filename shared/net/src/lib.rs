@@ -18,6 +18,7 @@
 //! | [`recorder`] | the evidence log as a daemon uses it |
 //! | [`shutdown`] | SIGINT and SIGTERM as one token |
 //! | [`tls`] | TLS 1.3 with pinned keys on both sides |
+//! | [`watchdog`] | a loop that stands still ends its process, and the service manager hears of one that turns |
 
 pub mod build;
 pub mod clock_reader;
@@ -38,3 +39,4 @@ pub mod recorder;
 mod scratch;
 pub mod shutdown;
 pub mod tls;
+pub mod watchdog;

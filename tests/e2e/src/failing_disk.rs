@@ -1,4 +1,4 @@
-//! A disk whose fdatasync fails on command, under a program that is not changed for it.
+//! A disk whose fdatasync fails or hangs on command, under a program that is not changed for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ const SHIM: &str = include_str!("failing_disk.c");
 pub struct FailingDisk {
     shim: PathBuf,
     switch: PathBuf,
+    stall: PathBuf,
 }
 
 impl FailingDisk {
@@ -24,16 +25,28 @@ impl FailingDisk {
         let arguments =
             ["-shared", "-fPIC", "-Wall", "-Werror", "-o", "failing_disk.so", "failing_disk.c"];
         tools::expect(folder, "cc", &arguments);
-        Self { shim: folder.join("failing_disk.so"), switch: folder.join("fdatasync-fails") }
+        Self {
+            shim: folder.join("failing_disk.so"),
+            switch: folder.join("fdatasync-fails"),
+            stall: folder.join("fdatasync-hangs"),
+        }
     }
 
     /// For [`Process::set_env`](crate::process::Process::set_env).
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
         let shown = |path: &Path| path.to_str().expect("plain names").to_owned();
-        [("LD_PRELOAD", &self.shim), ("FAILING_DISK_SWITCH", &self.switch)]
-            .map(|(name, path)| (name.to_owned(), shown(path)))
-            .into()
+        let files = [
+            ("LD_PRELOAD", &self.shim),
+            ("FAILING_DISK_SWITCH", &self.switch),
+            ("STALLING_DISK_SWITCH", &self.stall),
+        ];
+        files.map(|(name, path)| (name.to_owned(), shown(path))).into()
+    }
+
+    /// From now on no fdatasync returns.
+    pub fn stall(&self) {
+        fs::write(&self.stall, b"").expect("the folder is ours");
     }
 
     /// From now on every fdatasync fails.

@@ -1,10 +1,12 @@
 //! Whether the process lives, and whether it can do its job.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_sys::Clocks;
+
+use crate::watchdog::Notifier;
 
 /// What the core loop last told of itself. Clones share it.
 #[derive(Clone, Debug)]
@@ -12,11 +14,13 @@ pub struct Health {
     clocks: Clocks,
     stall_limit: Bound,
     shared: Arc<Shared>,
+    notifier: Option<Arc<Notifier>>,
 }
 
 #[derive(Debug)]
 struct Shared {
     progress_raw_ns: AtomicI64,
+    turns: AtomicU64,
     unready: Mutex<Vec<String>>,
 }
 
@@ -27,14 +31,34 @@ impl Health {
     pub fn new(clocks: Clocks, stall_limit: Bound) -> Self {
         let shared = Shared {
             progress_raw_ns: AtomicI64::new(clocks.raw().as_nanos()),
+            turns: AtomicU64::new(0),
             unready: Mutex::new(vec!["starting".to_owned()]),
         };
-        Self { clocks, stall_limit, shared: Arc::new(shared) }
+        Self { clocks, stall_limit, shared: Arc::new(shared), notifier: None }
     }
 
-    /// Notes that the core loop came round at `at`.
+    /// The same, and each turn of the core loop is told to the service manager.
+    #[must_use]
+    pub fn notifying(self, notifier: Arc<Notifier>) -> Self {
+        Self { notifier: Some(notifier), ..self }
+    }
+
+    /// Notes that the core loop came round at `at`. The first time, the daemon does its work.
     pub fn progress(&self, at: RawInstant) {
         self.shared.progress_raw_ns.store(at.as_nanos(), Ordering::Release);
+        let before = self.shared.turns.fetch_add(1, Ordering::Release);
+        if let Some(notifier) = &self.notifier {
+            if before == 0 {
+                notifier.ready();
+            }
+            notifier.turned(at);
+        }
+    }
+
+    /// How often the core loop came round so far.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.shared.turns.load(Ordering::Acquire)
     }
 
     /// Notes why the process cannot do its job now; no reason means that it can.

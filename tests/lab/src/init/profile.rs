@@ -150,6 +150,10 @@ silence_max = "1s"
 [metrics]
 listen = "{metrics}"
 
+# A pipeline that stands still for so long ends the process.
+[watchdog]
+stall_max = "10s"
+
 [log]
 level = "info"
 "#,
@@ -263,6 +267,10 @@ listen = "{admin}"
 # Metrics and health.
 [metrics]
 listen = "{metrics}"
+
+# An engine that stands still for so long ends the process.
+[watchdog]
+stall_max = "10s"
 
 [log]
 level = "info"

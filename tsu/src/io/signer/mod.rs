@@ -27,4 +27,8 @@ pub trait Signer: Send + Sync {
 
     /// Where the key lives, for the log and for the evidence.
     fn describe(&self) -> &str;
+
+    /// Ends the session with whatever holds the key, before this process ends itself. A key in a
+    /// file has none. It may hang; nobody waits for long.
+    fn log_out(&self) {}
 }

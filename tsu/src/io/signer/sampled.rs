@@ -36,6 +36,10 @@ impl Signer for Sampled {
     fn describe(&self) -> &str {
         self.signer.describe()
     }
+
+    fn log_out(&self) {
+        self.signer.log_out();
+    }
 }
 
 impl fmt::Debug for Sampled {
