@@ -9,8 +9,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-ALL="deny advisories docs properties fuzz model test"
-ABSENT="simulator rig"
+ALL="deny advisories docs properties fuzz model simulator test"
+ABSENT="rig"
 CASES=20000
 
 steps=${*:-$ALL}
@@ -71,9 +71,15 @@ model() {
     make model-long
 }
 
+# Also writes docs/results/sim.md.
+simulator() {
+    make sim-long
+}
+
 remark() {
     case $1 in
     model) sed -n 's/^Together //p' target/model.tables ;;
+    simulator) sed -n 's/^Together //p' target/sim.tables ;;
     properties) echo "$(grep -cE '^test .* ok$' "$2") passed, $CASES cases for each property" ;;
     fuzz) echo "$(grep -c '^-- ' "$2") targets, 600 s each, $(grep -E '^stat::number_of_executed_units' "$2" | awk '{ n += $2 } END { print n + 0 }') inputs" ;;
     test) grep -E '^[0-9]+ passed, [0-9]+ failed$' "$2" | tail -n 1 ;;

@@ -17,10 +17,10 @@ step "format"
 cargo fmt --all --check
 
 step "release binaries, as shipped"
-cargo build --locked --release --workspace --bins
+tests/scripts/shipped.sh
 
 step "negative control: the same programs with guard and verdict switched off"
-cargo build --locked --workspace --bins \
+cargo build --locked -p chronolease-tsu -p chronolease-monitor --bins \
     --features chronolease-tsu/negative-control,chronolease-monitor/negative-control
 mkdir -p target/negative-control
 for program in chronolease-tsu chronolease-monitor; do

@@ -30,6 +30,10 @@ pub enum Condition {
     GrantChannel,
     /// Holder: the lease is on the sample that was answered last.
     GrantSample,
+    /// Holder: the monitor's log was vouched for since the last answer.
+    GrantVouched,
+    /// Holder: the lease is newer than any before.
+    GrantNewer,
     /// Holder: a revocation withdraws the leases that it names.
     Revocation,
     /// Issuer: nothing of a withdrawn lease is released, whatever was said before.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use chronolease_core::lease::EndingCause;
+use chronolease_e2e::bins::{Program, Programs};
 use serde_json::Value;
 
 /// What `shared/core` may depend on: nothing that does I/O, reads clocks or runs tasks.
@@ -18,8 +19,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
 }
 
-/// The direct dependencies of every crate of the workspace, development ones left out.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+/// The crates of the workspace, as cargo tells of them.
+fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--offline", "--locked", "--no-deps", "--format-version=1"])
         .current_dir(root())
@@ -27,9 +28,22 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
-    let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
-    packages
+    metadata["packages"].as_array().expect("packages").clone()
+}
+
+fn name(value: &Value) -> String {
+    value["name"].as_str().expect("a name").to_owned()
+}
+
+/// The manifest of every crate of the workspace.
+fn manifests() -> BTreeMap<String, PathBuf> {
+    let path = |package: &Value| PathBuf::from(package["manifest_path"].as_str().expect("a path"));
+    packages().iter().map(|package| (name(package), path(package))).collect()
+}
+
+/// The direct dependencies of every crate of the workspace, development ones left out.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    packages()
         .iter()
         .map(|package| {
             let all = package["dependencies"].as_array().expect("dependencies");
@@ -37,6 +51,20 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
             (name(package), normal)
         })
         .collect()
+}
+
+/// The crates that ask for this feature of a dependency.
+fn dependencies_with_feature(dependency: &str, feature: &str) -> Vec<String> {
+    let asks = |text: &str| {
+        text.lines()
+            .any(|line| line.starts_with(dependency) && line.contains(&format!("\"{feature}\"")))
+    };
+    let forwards = |text: &str| text.contains(&format!("{dependency}/{feature}"));
+    let asking = |(package, manifest): (String, PathBuf)| {
+        let text = fs::read_to_string(manifest).expect("a manifest");
+        (asks(&text) || forwards(&text)).then_some(package)
+    };
+    manifests().into_iter().filter_map(asking).collect()
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -154,6 +182,29 @@ fn only_the_clock_reader_asks_the_kernel_about_its_clock() {
         assert!(found.iter().any(|line| line.starts_with("clock/")), "{call} is gone");
         let strays: Vec<String> = found.into_iter().filter(elsewhere).collect();
         assert_eq!(strays, Vec::<String>::new());
+    }
+}
+
+/// Cargo gives a crate that is built once the features that anybody asks for, so the shipped
+/// programs are built by name, and they are looked into.
+#[test]
+fn no_shipped_program_can_leave_a_condition_of_the_cores_out() {
+    let ask: Vec<String> = dependencies_with_feature("chronolease-core", "broken");
+    assert_eq!(ask, ["chronolease-sim"], "only the simulator may leave conditions out");
+    let mark = "chronolease: conditions of the cores can be left out in this build";
+    let source = fs::read_to_string(root().join("shared/core/src/broken.rs")).expect("the switch");
+    assert!(source.contains(mark), "the mark is another one now");
+    for program in Program::ALL {
+        let bytes = fs::read(Programs::Release.path(program)).expect("a program");
+        let holds = bytes.windows(mark.len()).any(|window| window == mark.as_bytes());
+        assert!(!holds, "{} was built with the feature \"broken\"", program.binary());
+    }
+    let (makefile, scripts) = (root().join("Makefile"), root().join("tests/scripts"));
+    let scripts = fs::read_dir(scripts).expect("scripts").map(|entry| entry.expect("one").path());
+    for path in scripts.chain([makefile]) {
+        let text = fs::read_to_string(&path).expect("a script");
+        let careless = |line: &&str| line.contains("build") && line.contains("--workspace");
+        assert_eq!(text.lines().find(careless), None, "{}", path.display());
     }
 }
 

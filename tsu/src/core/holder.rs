@@ -212,11 +212,11 @@ impl Holder {
             return Err(GrantRefused::OtherPolicy(lease.policy));
         }
         let newest = self.newest.max(self.withdrawn);
-        if lease.sequence <= newest {
+        if kept(Condition::GrantNewer) && lease.sequence <= newest {
             let offered = lease.sequence;
             return Err(GrantRefused::NotNewer { offered, newest });
         }
-        if !self.vouched {
+        if kept(Condition::GrantVouched) && !self.vouched {
             return Err(GrantRefused::LogNotVouched);
         }
         let fits = |anchor: &Anchor| !kept(Condition::GrantSample) || anchor.sample == lease.sample;

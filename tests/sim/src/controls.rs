@@ -1,0 +1,154 @@
+//! The kept list of broken cores. Each leaves out a condition, or makes a mistake in a shell, and is
+//! found out at its seed; the sound cores are not, at the same seed.
+//!
+//! Where a second defence hides what a missing condition lets through, both are left out, and
+//! `masked_by` says so.
+
+use chronolease_core::broken::Condition::{self, *};
+
+use crate::world::{Options, Outcome, Scene, Slip, simulate};
+
+/// A broken core.
+#[derive(Clone, Copy, Debug)]
+pub struct Control {
+    /// What it leaves out, in words.
+    pub name: &'static str,
+    /// What the cores do not ask for: first what it is about, then what would hide it.
+    pub left_out: &'static [Condition],
+    /// What a shell does wrong.
+    pub slips: &'static [Slip],
+    /// The kind of world.
+    pub scene: Scene,
+    /// What finds it out.
+    pub found_by: &'static str,
+    /// The seed at which it is found out.
+    pub seed: u64,
+}
+
+const fn core(
+    name: &'static str,
+    left_out: &'static [Condition],
+    scene: Scene,
+    found_by: &'static str,
+    seed: u64,
+) -> Control {
+    Control { name, left_out, slips: &[], scene, found_by, seed }
+}
+
+const fn shell(
+    name: &'static str,
+    slips: &'static [Slip],
+    scene: Scene,
+    found_by: &'static str,
+    seed: u64,
+) -> Control {
+    Control { name, left_out: &[], slips, scene, found_by, seed }
+}
+
+use Scene::{Carried, Leap, Leased, LeasedLeap, Unprotected, Witnessed};
+
+/// All of them.
+pub const ALL: &[Control] = &[
+    core("judge: same boot", &[SameBoot], Carried, "P1", 0),
+    core("judge: bracket", &[Bracket], Leased, "audit", 5),
+    core("judge: TTL", &[Ttl], Leased, "P4", 8),
+    core("judge: guard", &[Guard], Leased, "P1", 55),
+    core("judge: suspension", &[Suspension], Leased, "P1", 124),
+    core("judge: blackout", &[LeaseBlackout, Crossing], LeasedLeap, "audit", 2),
+    core("judge: high-water mark", &[HighWater], Witnessed, "audit", 4),
+    core("holder: a revocation withdraws", &[Revocation], Leased, "P4", 0),
+    core("issuer: a revocation after the word", &[ReleasePermit], Witnessed, "P4", 17),
+    core("issuer: about this batch", &[AboutThisBatch, AboutThisConnection], Unprotected, "P5", 2),
+    core(
+        "issuer: about this connection",
+        &[AboutThisConnection, AboutThisBatch],
+        Unprotected,
+        "P5",
+        2,
+    ),
+    core("issuer: age of the confirmation", &[ConfirmationAge], Witnessed, "confirmation age", 25),
+    core("issuer: confirmation durable before release", &[ConfirmationDurable], Witnessed, "P5", 0),
+    core("fusion: consensus", &[Consensus], Witnessed, "P5", 55),
+    core("assessment: verdict", &[Verdict], Leased, "P1", 20),
+    core("witness: live lease, not revoked", &[LiveLease, Unlatched], Witnessed, "P4", 30),
+    core("witness: not latched", &[Unlatched, LiveLease], Witnessed, "P4", 30),
+    core("witness: e at most e_max", &[HalfWidth], Witnessed, "e_max", 19),
+    core("witness: lower edge", &[LowerEdge], Witnessed, "P1", 0),
+    core("witness: upper edge", &[UpperEdge], Witnessed, "P1", 84),
+    core(
+        "witness: blackout of the reading",
+        &[ReadingBlackout, LeaseBlackout, Crossing, GenTimeBlackout],
+        Leap,
+        "blackout",
+        10,
+    ),
+    core(
+        "witness: blackout of a genTime",
+        &[GenTimeBlackout, LeaseBlackout, Crossing, ReadingBlackout],
+        Leap,
+        "blackout",
+        10,
+    ),
+    core("witness: next sequence", &[NextBatch], Unprotected, "P3", 2),
+    core("authority: crossing", &[Crossing], LeasedLeap, "blackout", 12),
+    core("authority: wait between runs", &[IncarnationWait], Leased, "P3", 4),
+    core("authority: hold", &[Hold], Witnessed, "hold", 1),
+    core("authority: a latched ward rests", &[LatchRests], Witnessed, "latch", 10),
+    shell(
+        "shell: the monitor's clock read before the event",
+        &[Slip::MonitorStaleNow],
+        Witnessed,
+        "P5",
+        0,
+    ),
+    shell("shell: the TSU's clock read before the event", &[Slip::TsuStaleNow], Leased, "P2", 0),
+    shell(
+        "shell: confirmation sent before it is on record",
+        &[Slip::AnswersEarly],
+        Witnessed,
+        "P5",
+        0,
+    ),
+    shell(
+        "assumption: box A does not freeze under a lease alone",
+        &[],
+        Scene::LeasedFrozen,
+        "P1",
+        4,
+    ),
+    shell("assumption: box B does not freeze", &[], Scene::MonitorFrozen, "P5", 2),
+];
+
+impl Control {
+    /// The world of a seed, broken.
+    #[must_use]
+    pub fn options(&self, seed: u64) -> Options {
+        let (left_out, slips) = (self.left_out.to_vec(), self.slips.to_vec());
+        Options { scene: self.scene, left_out, slips, ..Options::of(seed) }
+    }
+
+    /// What comes of it.
+    #[must_use]
+    pub fn broken(&self, seed: u64) -> Outcome {
+        simulate(self.options(seed))
+    }
+
+    /// The same world, sound. For an assumption, the same seed where the assumption holds.
+    #[must_use]
+    pub fn sound(&self, seed: u64) -> Outcome {
+        let mut options = Options::of(seed);
+        options.scene = match self.scene {
+            Scene::LeasedFrozen => Leased,
+            Scene::MonitorFrozen => Witnessed,
+            other => other,
+        };
+        simulate(options)
+    }
+
+    /// Whether the broken core is found out at this seed, and the sound one is not.
+    #[must_use]
+    pub fn is_found_out(&self, seed: u64) -> bool {
+        let found = self.broken(seed).oracle.violations.iter().any(|v| v.of == self.found_by);
+        found && self.sound(seed).oracle.violations.is_empty()
+    }
+}

@@ -1,0 +1,59 @@
+//! The seeds that every change must pass: `cargo run -p chronolease-sim -- --seed N --trace` shows
+//! the history of one.
+
+use chronolease_core::broken::{Condition, kept, leave_out};
+use chronolease_sim::oracle::Counts;
+use chronolease_sim::world::{Options, simulate};
+
+/// Nothing that was promised is broken in these worlds.
+fn hold(seeds: std::ops::Range<u64>) -> Counts {
+    let mut all = Counts::default();
+    let mut broken = Vec::new();
+    for seed in seeds {
+        let oracle = simulate(Options::of(seed)).oracle;
+        all.add(&oracle.counts);
+        broken.extend(oracle.violations.into_iter().map(|violation| (seed, violation)));
+    }
+    assert!(
+        broken.is_empty(),
+        "{broken:#?}\nreplay: cargo run -p chronolease-sim -- --seed N --trace"
+    );
+    println!("{} tokens of {} requests", all.tokens, all.requests);
+    all
+}
+
+#[test]
+fn the_first_hundred_seeds_break_no_promise() {
+    let all = hold(0..100);
+    assert!(all.tokens > 2_000, "{all:?}");
+}
+
+#[test]
+fn the_second_hundred_seeds_break_no_promise() {
+    let all = hold(100..200);
+    assert!(all.tokens > 2_000, "{all:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    for seed in [3, 16, 38, 59] {
+        let once = simulate(Options::of(seed));
+        let again = simulate(Options::of(seed));
+        assert_eq!(once.trace_hash, again.trace_hash, "seed {seed}");
+        assert_eq!(once.oracle.counts, again.oracle.counts, "seed {seed}");
+    }
+    let (one, other) = (simulate(Options::of(3)), simulate(Options::of(4)));
+    assert_ne!(one.trace_hash, other.trace_hash);
+}
+
+#[test]
+fn a_condition_is_kept_until_a_thread_leaves_it_out_for_itself() {
+    assert!(kept(Condition::Guard));
+    leave_out(&[Condition::Guard]);
+    assert!(!kept(Condition::Guard) && kept(Condition::Ttl));
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert!(kept(Condition::Guard))).join().expect("kept on another thread");
+    });
+    leave_out(&[]);
+    assert!(kept(Condition::Guard));
+}
