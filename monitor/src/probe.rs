@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::core::ntp::PIVOT;
-use crate::core::ntp::addresses::Addresses;
 use crate::core::sources::PollResult;
+use crate::io::addresses::Addresses;
 use crate::io::metrics::NtsMetrics;
 use crate::io::ntp::Target;
 use crate::io::nts::Setup;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ntp`] | the pollers of the sources |
 //! | [`nts`] | how a source under NTS is asked |
+//! | [`addresses`] | which of a server's addresses is asked |
 //! | [`second`] | the second opinion on plain sources |
 //! | [`engine`] | the task that owns what is known and decides |
 //! | [`end_to_end`] | asks the TSUs' public endpoints for tokens |
@@ -14,6 +15,7 @@
 //! | [`status`] | what persons may read |
 //! | [`metrics`] | what Prometheus reads |
 
+pub mod addresses;
 pub mod admin;
 pub mod end_to_end;
 pub mod engine;

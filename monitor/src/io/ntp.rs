@@ -18,12 +18,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::nts;
-use crate::core::ntp::addresses::Addresses;
 use crate::core::ntp::arrival::arrived;
 use crate::core::ntp::exchange::{Caps, Exchange, Meaning, Refused, SourceSample};
 use crate::core::ntp::packet::{NtpTimestamp, Packet};
 use crate::core::sources::pace::Pace;
 use crate::core::sources::{Epoch, PollResult, Report};
+use crate::io::addresses::Addresses;
 
 /// The longest wait before a source's first poll; it spreads sources that start together.
 const PHASE_MAX: Duration = Duration::from_millis(250);

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::engine::Input;
 use super::ntp::{self, Target};
 use super::nts::Session;
-use crate::core::ntp::addresses::Addresses;
 use crate::core::ntp::comparison::{Comparison, SecondOpinion};
 use crate::core::sources::PollResult;
+use crate::io::addresses::Addresses;
 
 /// What came of asking one source twice.
 #[derive(Clone, Debug)]

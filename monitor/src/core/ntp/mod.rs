@@ -1,6 +1,5 @@
 //! NTP as a client speaks it: the 48-byte header, and one exchange judged.
 
-pub mod addresses;
 pub mod arrival;
 pub mod comparison;
 pub mod exchange;
