@@ -5,6 +5,7 @@ mod records;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
+use chronolease_core::clock_reader::ClockWatch;
 use chronolease_core::confirmation::{Confirmation, SignedConfirmation};
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf;
@@ -15,6 +16,7 @@ use chronolease_core::leap::list::LeapList;
 use chronolease_core::leap::plan::Season;
 use chronolease_core::lease::{EndingCause, LeaseTerms};
 use chronolease_core::sample::Sample;
+use chronolease_core::stamped::Reading;
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_core::wire::{Hello, LogOffer, ProbeAnswer, ToMonitor, ToTsu, Welcome, Witnessed};
 use chronolease_monitor::core::authority::{
@@ -86,6 +88,8 @@ pub struct Monitor {
     disk: MemoryDisk,
     leap: LeapWatch,
     continuity: Continuity,
+    /// The ward found that nothing of before may count any more.
+    discard: bool,
     rounds: Rounds,
     dice: Dice,
     conns: BTreeMap<u64, TreeHead>,
@@ -144,6 +148,7 @@ impl Monitor {
             disk: disk.clone(),
             leap,
             continuity: Continuity::default(),
+            discard: false,
             rounds: Rounds::new(figures::POLL),
             dice,
             conns: BTreeMap::new(),
@@ -167,10 +172,10 @@ impl Monitor {
         if self.lost && !std::mem::replace(&mut self.told_lost, true) {
             self.handle(now, Event::EvidenceLost, out);
         }
-        if self.continuity.broken_by(now).is_some() {
-            self.sources.discard_all();
-            self.leap.broken();
-            self.handle(now, Event::Broken, out);
+        let watch = ClockWatch::undisturbed(now.boot_id);
+        let reading = Reading { sample: *now, reader: watch.view(now.raw_after) };
+        if self.continuity.broken_by(&reading).is_some() {
+            self.discard_all(now, out);
         }
         let overdue = now.raw_after - self.last_tick > Bound::from_millis(250).as_span();
         if overdue || matches!(input, Input::Tick) {
@@ -178,6 +183,9 @@ impl Monitor {
             self.handle(now, Event::Tick, out);
         }
         self.take(now, input, out);
+        if std::mem::take(&mut self.discard) {
+            self.discard_all(now, out);
+        }
         let view = self.look(now);
         let _ = self.leap.take_news();
         let changes = self.leap.take_changes();
@@ -188,6 +196,13 @@ impl Monitor {
         if !self.noted.is_empty() {
             self.send_off(now, None);
         }
+    }
+
+    /// Nothing that was measured before counts any more.
+    fn discard_all(&mut self, now: &Sample, out: &mut Vec<Out>) {
+        self.sources.discard_all();
+        self.leap.broken();
+        self.handle(now, Event::Broken, out);
     }
 
     /// What it knows.
@@ -386,6 +401,7 @@ impl Monitor {
                 out.push(Out::Ended(ended.clone()));
                 self.noted.push(leaf::Event::LeaseEnded(ended));
             }
+            Action::Discard(_) => self.discard = true,
             Action::Judged(probed) => self.noted.push(leaf::Event::Verdict(probed)),
         }
         None
