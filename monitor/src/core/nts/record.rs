@@ -98,6 +98,9 @@ impl Response {
     /// # Errors
     /// [`Refused`] as soon as nothing that follows could make it good.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, Refused> {
+        if bytes.len() > RESPONSE_MAX {
+            return Err(Refused::TooLong);
+        }
         let (mut draft, mut rest) = (Draft::default(), bytes);
         for _ in 0..RECORDS_MAX {
             let Some((kind, body, after)) = split_record(rest) else {

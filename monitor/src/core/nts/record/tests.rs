@@ -97,6 +97,13 @@ fn a_response_that_goes_on_for_ever_is_refused() {
     let endless = [agreement(), record(9, &[7; 60_000])].concat();
     assert_eq!(Response::parse(&endless[..RESPONSE_MAX - 1]), Ok(None));
     assert_eq!(Response::parse(&endless[..RESPONSE_MAX]), Err(Refused::TooLong));
+    // One that does end is no better.
+    let filled = |length: usize| {
+        let around = agreement().len() + cookie().len() + end().len() + 4;
+        [agreement(), cookie(), record(9, &vec![7; length - around]), end()].concat()
+    };
+    assert!(matches!(Response::parse(&filled(RESPONSE_MAX)), Ok(Some(_))));
+    assert_eq!(Response::parse(&filled(RESPONSE_MAX + 1)), Err(Refused::TooLong));
 }
 
 #[test]
