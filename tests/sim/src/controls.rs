@@ -57,7 +57,7 @@ pub const ALL: &[Control] = &[
     core("judge: blackout", &[LeaseBlackout, Crossing], LeasedLeap, "audit", 2),
     core("judge: high-water mark", &[HighWater], Witnessed, "audit", 4),
     core("holder: a revocation withdraws", &[Revocation], Leased, "P4", 0),
-    core("issuer: a revocation after the word", &[ReleasePermit], Witnessed, "P4", 17),
+    core("issuer: a revocation after the word", &[ReleasePermit], Witnessed, "P4", 33),
     core("issuer: about this batch", &[AboutThisBatch, AboutThisConnection], Unprotected, "P5", 2),
     core(
         "issuer: about this connection",
@@ -101,7 +101,7 @@ pub const ALL: &[Control] = &[
         "P5",
         0,
     ),
-    shell("shell: the TSU's clock read before the event", &[Slip::TsuStaleNow], Leased, "P2", 0),
+    shell("shell: the TSU's clock read before the event", &[Slip::TsuStaleNow], Leased, "P2", 39),
     shell(
         "shell: confirmation sent before it is on record",
         &[Slip::AnswersEarly],
