@@ -151,6 +151,9 @@ impl Issuer {
     pub fn handle(&mut self, stamped: Stamped<Event>, out: &mut Vec<Action>) {
         let (now, event) = stamped.into_parts();
         let now = &now;
+        // Before the event, which may be an answer that comes too late; after it, since it may be
+        // the end of the connection or of the lease.
+        self.burn_unanswered(now, out);
         let why = self.take(now, event, out);
         self.burn_unanswered(now, out);
         self.close_batch(now, out);
