@@ -1,4 +1,6 @@
 //! Benches print figures and assert nothing. What they share is here.
 
+pub mod clients;
 pub mod page;
+pub mod processor;
 pub mod terms;

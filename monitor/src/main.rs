@@ -151,11 +151,7 @@ fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     }
     logging::init(&config.log_level).map_err(DaemonError::config)?;
     let monitor = Monitor::prepare(config, config_digest)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(DaemonError::failed)?;
-    runtime.block_on(monitor.run())
+    daemon::runtime()?.block_on(monitor.run())
 }
 
 fn re_pair(config: &Config, command: &RePairCommand) -> Result<(), DaemonError> {

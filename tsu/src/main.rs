@@ -112,11 +112,7 @@ fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     }
     logging::init(&config.log_level).map_err(DaemonError::config)?;
     let tsu = Tsu::prepare(config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(DaemonError::failed)?;
-    runtime.block_on(tsu.run())
+    daemon::runtime()?.block_on(tsu.run())
 }
 
 fn re_pair(config: &Config, command: &RePairCommand) -> Result<(), DaemonError> {

@@ -175,7 +175,7 @@ impl Tsu {
                     drained.clone(),
                 ),
             },
-            signers: SignerPool::start(threads, &builder, &self.signer, &finished)
+            signers: SignerPool::start(threads, &builder, &self.signer, self.clocks, &finished)
                 .map_err(DaemonError::failed)?,
             link: events_in,
             to_monitor,

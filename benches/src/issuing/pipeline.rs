@@ -69,7 +69,7 @@ impl Pipeline {
         let driver = Driver {
             issuer: Issuer::new(me.clone(), Arc::clone(&keys.builder), lanes),
             clocks: WatchedClocks { clocks, bracket, reader },
-            signers: SignerPool::start(slots, &keys.builder, &keys.signer, &finished)?,
+            signers: SignerPool::start(slots, &keys.builder, &keys.signer, clocks, &finished)?,
             recorder: Recorder::over(owner.log().clone()),
             link: events_in,
             to_monitor,

@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use chronolease_e2e::rig::lay_over;
+use chronolease_benches::clients::{self, Got};
+use chronolease_benches::processor::used_ns;
+use chronolease_e2e::process::Process;
+use chronolease_e2e::rig::{TSU, lay_over};
 use chronolease_e2e::tools::expect;
 use chronolease_e2e::{Options, Rig};
+use chronolease_sys::Clocks;
 
 /// What is measured.
 pub(crate) struct Case {
@@ -55,11 +59,16 @@ pub(crate) struct Boxes {
     pub(crate) rig: Rig,
 }
 
-/// Processor time that the two daemons have used, in nanoseconds.
-#[derive(Clone, Copy)]
-pub(crate) struct Used {
+/// What happened in one round.
+pub(crate) struct Round {
+    /// Processor time of the TSU.
     pub(crate) tsu_ns: u64,
+    /// Processor time of the monitor.
     pub(crate) monitor_ns: u64,
+    /// How many batches the monitor confirmed.
+    pub(crate) batches: f64,
+    /// The tokens.
+    pub(crate) got: Got,
 }
 
 impl Boxes {
@@ -79,11 +88,23 @@ impl Boxes {
         Ok(Self { rig })
     }
 
-    pub(crate) fn used(&self) -> anyhow::Result<Used> {
-        Ok(Used {
-            tsu_ns: cpu_ns(self.rig.tsu.pid())?,
-            monitor_ns: cpu_ns(self.rig.monitor.pid())?,
+    /// Keeps so many requests in flight for so long.
+    pub(crate) fn ask(&self, clocks: Clocks, in_flight: usize, ms: u64) -> anyhow::Result<Round> {
+        let [tsu, monitor] = [&self.rig.tsu, &self.rig.monitor].map(Process::pid);
+        let before = (used_ns(tsu)?, used_ns(monitor)?, self.confirmed()?);
+        let got = clients::ask(self.rig.ports().tsu_http(), clocks, in_flight, ms)?;
+        Ok(Round {
+            tsu_ns: used_ns(tsu)? - before.0,
+            monitor_ns: used_ns(monitor)? - before.1,
+            batches: self.confirmed()? - before.2,
+            got,
         })
+    }
+
+    fn confirmed(&self) -> anyhow::Result<f64> {
+        let labels = [("tsu", TSU), ("result", "confirmed")];
+        let family = "chronolease_monitor_confirmations_total";
+        self.rig.monitor_metrics().get(family, &labels).context("the monitor counts them")
     }
 
     /// What the TSU holds in memory.
@@ -107,18 +128,4 @@ fn certify(folder: &Path) -> anyhow::Result<()> {
     let by = ["-CA", "pki/tsa-ca.pem", "-CAkey", "pki/tsa-ca.key", "-set_serial", "0x1234"];
     expect(folder, "openssl", &[&issued[..], &by, &["-extfile", "extensions.cnf"]].concat());
     Ok(())
-}
-
-/// User and system time of all threads of a process (proc(5)), which Linux shows in hundredths of a
-/// second.
-fn cpu_ns(pid: u32) -> anyhow::Result<u64> {
-    const TICK_NS: u64 = 10_000_000;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in parentheses may hold anything.
-    let (_, rest) = stat.rsplit_once(") ").context("/proc/PID/stat")?;
-    let field = |number: usize| -> anyhow::Result<u64> {
-        // `rest` begins with field 3.
-        Ok(rest.split(' ').nth(number - 3).context("a field")?.parse()?)
-    };
-    Ok((field(14)? + field(15)?) * TICK_NS)
 }

@@ -4,10 +4,10 @@
 //! `docs/results/load.md`.
 
 mod boxes;
-mod clients;
 mod report;
 mod signature;
 
+use chronolease_benches::page;
 use chronolease_sys::Clocks;
 use clap::Parser;
 
@@ -43,18 +43,12 @@ fn main() -> anyhow::Result<()> {
     for case in CASES.iter().filter(|case| case.name.contains(&arguments.case)) {
         let boxes = Boxes::start(case)?;
         let signature = Signature::of(&boxes, case)?;
-        clients::ask(&boxes, clocks, connections, 1_000)?;
+        boxes.ask(clocks, connections, 1_000)?;
         for _ in 0..rounds {
             let raw = signature.measure()?;
-            report.add(case, raw, clients::ask(&boxes, clocks, connections, arguments.round_ms)?);
+            report.add(case, raw, boxes.ask(clocks, connections, arguments.round_ms)?);
         }
         report.memory(case, boxes.memory_kib()?);
     }
-    let text = report.to_markdown()?;
-    print!("{text}");
-    if arguments.write {
-        std::fs::create_dir_all("docs/results")?;
-        std::fs::write("docs/results/load.md", text)?;
-    }
-    Ok(())
+    page::show(&report.to_markdown()?, "load", arguments.write)
 }

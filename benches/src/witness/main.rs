@@ -4,17 +4,15 @@
 //! Two rigs run side by side, one in each mode. Rounds alternate between them, so that a machine
 //! that grows slower or faster meanwhile touches both alike.
 
-mod load;
-
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, ensure};
+use chronolease_benches::clients::{self, Got};
 use chronolease_benches::page::{self, median};
+use chronolease_benches::processor::used_ns;
 use chronolease_e2e::{Options, Rig, rig::TSU};
 use chronolease_sys::Clocks;
 use clap::Parser;
-
-use load::Load;
 
 /// Measures what witnessed release costs against leased.
 #[derive(Parser)]
@@ -24,7 +22,7 @@ struct Arguments {
     rounds: usize,
     /// How long a round takes, in milliseconds.
     #[arg(long, default_value_t = 2_000)]
-    round_ms: i64,
+    round_ms: u64,
     /// How many requests are in flight.
     #[arg(long, default_value_t = 16)]
     in_flight: usize,
@@ -37,13 +35,6 @@ struct Arguments {
     write: bool,
 }
 
-/// What one round gave.
-struct Round {
-    tokens_per_s: f64,
-    p50_us: f64,
-    p99_us: f64,
-}
-
 /// What one round cost the monitor.
 struct Cost {
     tokens_per_batch: f64,
@@ -53,39 +44,33 @@ struct Cost {
 /// A pair in one mode.
 struct Pair {
     rig: Rig,
-    load: Load,
 }
 
 impl Pair {
     fn start(mode: &str) -> Self {
         let overlay = Some(format!("[tsu]\nmode = \"{mode}\"\n[log]\nlevel = \"warn\"\n"));
-        let rig = Rig::with_lease(&Options { tsu_overlay: overlay, ..Options::default() });
-        let load = Load::new(rig.ports().tsu_http());
-        Self { rig, load }
+        Self { rig: Rig::with_lease(&Options { tsu_overlay: overlay, ..Options::default() }) }
     }
 
-    fn round(&self, clocks: Clocks, in_flight: usize, ms: i64) -> anyhow::Result<Round> {
-        let (took_s, mut latencies_ns) = self.load.run(clocks, in_flight, ms)?;
-        latencies_ns.sort_unstable();
-        let count = latencies_ns.len();
-        ensure!(count > 0, "no tokens");
-        let at = |percent: usize| latencies_ns[(count - 1) * percent / 100] as f64 / 1e3;
-        Ok(Round { tokens_per_s: count as f64 / took_s, p50_us: at(50), p99_us: at(99) })
+    fn round(&self, clocks: Clocks, in_flight: usize, ms: u64) -> anyhow::Result<Got> {
+        let got = clients::ask(self.rig.ports().tsu_http(), clocks, in_flight, ms)?;
+        ensure!(got.rejected == 0, "a request was refused: is the machine too busy?");
+        Ok(got)
     }
 
     /// The monitor's processor time of a round, above what it uses when nobody asks.
-    fn cost(&self, clocks: Clocks, in_flight: usize, ms: i64) -> anyhow::Result<Cost> {
+    fn cost(&self, clocks: Clocks, in_flight: usize, ms: u64) -> anyhow::Result<Cost> {
         let idle_us = {
             let (before, start) = (self.monitor_cpu_us()?, clocks.raw());
-            std::thread::sleep(std::time::Duration::from_millis(ms.unsigned_abs()));
+            std::thread::sleep(std::time::Duration::from_millis(ms));
             let took = (clocks.raw() - start).magnitude().as_nanos() as f64;
             (self.monitor_cpu_us()? - before) / took
         };
         let (batches, before, start) = (self.confirmed()?, self.monitor_cpu_us()?, clocks.raw());
-        let (_, latencies) = self.load.run(clocks, in_flight, ms)?;
+        let got = self.round(clocks, in_flight, ms)?;
         let took = (clocks.raw() - start).magnitude().as_nanos() as f64;
         let cpu_us = self.monitor_cpu_us()? - before - idle_us * took;
-        let tokens = latencies.len() as f64;
+        let tokens = got.latencies_ns.len() as f64;
         Ok(Cost {
             tokens_per_batch: tokens / (self.confirmed()? - batches),
             cpu_us_per_token: cpu_us / tokens,
@@ -93,14 +78,7 @@ impl Pair {
     }
 
     fn monitor_cpu_us(&self) -> anyhow::Result<f64> {
-        // In nanoseconds, for each thread; utime and stime count in hundredths of a second.
-        let tasks = format!("/proc/{}/task", self.rig.monitor.pid());
-        let mut ns = 0;
-        for task in std::fs::read_dir(tasks)? {
-            let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
-            ns += text.split(' ').next().context("three figures")?.parse::<u64>()?;
-        }
-        Ok(ns as f64 / 1e3)
+        Ok(used_ns(self.rig.monitor.pid())? as f64 / 1e3)
     }
 
     fn confirmed(&self) -> anyhow::Result<f64> {
@@ -135,11 +113,11 @@ fn main() -> anyhow::Result<()> {
 fn report(
     arguments: &Arguments,
     clocks: Clocks,
-    pairs: &[(Round, Round)],
+    pairs: &[(Got, Got)],
     costs: &[Cost],
 ) -> anyhow::Result<String> {
-    let of = |figure: &dyn Fn(&(Round, Round)) -> f64| median(pairs.iter().map(figure).collect());
-    let ratio = of(&|(witnessed, leased)| witnessed.tokens_per_s / leased.tokens_per_s);
+    let of = |figure: &dyn Fn(&(Got, Got)) -> f64| median(pairs.iter().map(figure).collect());
+    let ratio = of(&|(witnessed, leased)| witnessed.tokens_per_s() / leased.tokens_per_s());
     let mut page = format!(
         "# Witnessed against leased\n\n{}\n\
          Whole pairs as shipped, on loopback, TSU, monitor, sources and clients on the same cores.\n\
@@ -151,11 +129,11 @@ fn report(
         arguments.rounds,
         arguments.round_ms,
     );
-    type Figure = fn(&Round) -> f64;
+    type Figure = fn(&Got) -> f64;
     let figures: [(&str, Figure); 3] = [
-        ("tokens per second", |r| r.tokens_per_s),
-        ("latency p50, us", |r| r.p50_us),
-        ("latency p99, us", |r| r.p99_us),
+        ("tokens per second", Got::tokens_per_s),
+        ("latency p50, us", |got| got.percentile_us(50)),
+        ("latency p99, us", |got| got.percentile_us(99)),
     ];
     for (what, figure) in figures {
         let [witnessed, leased] = [of(&|pair| figure(&pair.0)), of(&|pair| figure(&pair.1))];
@@ -175,7 +153,7 @@ fn report(
         cost(|c| c.cpu_us_per_token),
     )?;
     for (witnessed, leased) in pairs {
-        let (w, l) = (witnessed.tokens_per_s, leased.tokens_per_s);
+        let (w, l) = (witnessed.tokens_per_s(), leased.tokens_per_s());
         writeln!(page, "| {w:.0} | {l:.0} | {:.3} |", w / l)?;
     }
     Ok(page)

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::TreeHead;
-use chronolease_core::evidence::leaf::{self, Assessment};
+use chronolease_core::evidence::leaf;
 use chronolease_core::id::Nonce;
 use chronolease_core::sample::Sample;
 use chronolease_core::stamped::Stamped;
@@ -189,13 +189,20 @@ impl Engine {
                 self.leap.set_list(list);
             }
             // Everybody gets a look now and then, even when one TSU keeps the engine busy.
-            if input.is_none() || (now.raw_after - last_tick) > TICK_MAX.as_span() {
+            let is_tick = input.is_none() || (now.raw_after - last_tick) > TICK_MAX.as_span();
+            if is_tick {
                 last_tick = now.raw_after;
                 self.everybody(&now, &Event::Tick);
             }
+            let is_batch = matches!(input, Some(Input::Confirm { .. }));
             self.take(&now, input);
             if std::mem::take(&mut self.discard) {
                 breaks::discard_all(&mut self, &now);
+            }
+            // Thousands of batches a second change nothing that is worth showing each time.
+            if is_batch && !is_tick {
+                self.records.flush(&now);
+                continue;
             }
             kernels::note(&mut self, &reading);
             self.slots.iter_mut().for_each(|slot| slot.ask_for_token(now.raw_after));
@@ -418,7 +425,7 @@ impl Engine {
                 self.discard = true;
             }
             Action::Judged(probed) => {
-                log_verdict(&probed);
+                show::log_verdict(&probed);
                 self.drifts.tsu(ward, &probed);
                 self.records.note(leaf::Event::Verdict(probed));
             }
@@ -431,16 +438,6 @@ impl Engine {
         let until = |slot: &Slot| slot.ward.due(now) - now;
         let next = self.slots.iter().map(until).min().unwrap_or(Span::MAX).max(Span::ZERO);
         Duration::from_nanos(next.magnitude().min(TICK_MAX).as_nanos())
-    }
-}
-
-fn log_verdict(probed: &leaf::Probed) {
-    let tsu = &probed.tsu;
-    match &probed.assessment {
-        Assessment::Good(deviation) => tracing::debug!(%tsu, %deviation, "probe: good"),
-        Assessment::Unknown(deviation) => info!(%tsu, %deviation, "probe: not proven, no renewal"),
-        Assessment::Unusable => info!(%tsu, "probe: the TSU was paused, no renewal"),
-        Assessment::Bad(deviation) => error!(%tsu, %deviation, "probe: the TSU's clock is wrong"),
     }
 }
 

@@ -1,7 +1,9 @@
-//! The frame of a daemon: how it fails to start, and its exit codes.
+//! The frame of a daemon: its runtime, how it fails to start, and its exit codes.
 
 use std::fmt::Display;
 use std::process::ExitCode;
+
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{ConfigErrors, EXIT_CONFIG};
 
@@ -40,6 +42,20 @@ impl DaemonError {
             Self::Failed(_) => 1,
         }
     }
+}
+
+/// The runtime of a daemon that also has threads of its own: those that sign, those that write.
+///
+/// It takes half of the processors. One more thread to wake costs more than most of what there is
+/// to do at a time, so connections and the core loop had better share theirs.
+///
+/// # Errors
+/// [`DaemonError::Failed`] when the operating system gives no threads.
+pub fn runtime() -> Result<Runtime, DaemonError> {
+    let processors = chronolease_sys::usable_processors().map_err(DaemonError::failed)?.len();
+    let threads = (processors / 2).max(1);
+    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    runtime.map_err(DaemonError::failed)
 }
 
 /// The exit code of a daemon, with its last words on stderr.

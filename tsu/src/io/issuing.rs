@@ -3,11 +3,10 @@
 
 mod recording;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use chronolease_core::evidence::leaf;
-use chronolease_core::sample::Sample;
 use chronolease_core::stamped::Stamped;
 use chronolease_core::token::Releasable;
 use chronolease_net::clock_reader::WatchedClocks;
@@ -69,7 +68,7 @@ pub struct Driver {
     /// What comes from clients.
     pub requests: mpsc::Receiver<Incoming>,
     /// What comes back from the signing threads.
-    pub finished: mpsc::Receiver<Finished>,
+    pub finished: mpsc::Receiver<Vec<Finished>>,
     /// What Prometheus reads.
     pub metrics: TsuMetrics,
     /// What a service manager reads.
@@ -81,6 +80,8 @@ pub struct Driver {
 struct Running {
     clients: HashMap<RequestId, oneshot::Sender<Reply>>,
     next: u64,
+    /// Signed tokens that wait for their turn.
+    finished: VecDeque<Finished>,
     recording: Recording,
     shown: Option<Shown>,
 }
@@ -99,6 +100,7 @@ impl Driver {
         let mut running = Running {
             clients: HashMap::new(),
             next: 0,
+            finished: VecDeque::new(),
             recording: Recording::new(self.recorder.clone(), self.clocks.clocks.raw()),
             shown: None,
         };
@@ -109,7 +111,9 @@ impl Driver {
                 biased;
                 () = stop.cancelled() => return self.last_records(running),
                 Some(event) = self.link.recv() => event,
-                Some(token) = self.finished.recv() => Event::Finished(token),
+                Some(token) = next_finished(&mut running.finished, &mut self.finished) => {
+                    Event::Finished(token)
+                }
                 Some(event) = running.recording.recorded() => event,
                 Some(incoming) = self.requests.recv(), if self.issuer.has_room() => {
                     running.next += 1;
@@ -131,10 +135,11 @@ impl Driver {
             running.recording.flush_if_due(&now);
             self.issuer.handle(stamped, &mut out);
             for action in out.drain(..) {
-                if !self.act(&now, action, &mut running) {
+                if !self.act(action, &mut running) {
                     return error!("the signing threads are gone");
                 }
             }
+            running.recording.submit(&now);
             self.show(&mut running.shown);
         }
     }
@@ -144,7 +149,7 @@ impl Driver {
     }
 
     /// `false` when the signing threads are gone.
-    fn act(&self, now: &Sample, action: Action, running: &mut Running) -> bool {
+    fn act(&self, action: Action, running: &mut Running) -> bool {
         let recording = &mut running.recording;
         match action {
             Action::Send(message) => {
@@ -153,15 +158,15 @@ impl Driver {
             }
             Action::LogLease(sequence, lease) => {
                 let lease = leaf::Event::LeaseGranted(lease);
-                recording.submit(now, Waits::Lease(sequence), vec![lease]);
+                recording.gather(Waits::Lease(sequence), vec![lease]);
             }
             Action::Log(lane, intents) => {
                 let intents = intents.into_iter().map(leaf::Event::Intent).collect();
-                recording.submit(now, Waits::Batch(lane), intents);
+                recording.gather(Waits::Batch(lane), intents);
             }
             Action::LogConfirmation(lane, signed) => {
                 let confirmed = leaf::Event::Confirmed(signed);
-                recording.submit(now, Waits::Confirmation(lane), vec![confirmed]);
+                recording.gather(Waits::Confirmation(lane), vec![confirmed]);
             }
             Action::Sign(lane, batch) => return self.signers.give(lane, batch),
             Action::Record(event) => recording.lay_aside(event),
@@ -234,6 +239,18 @@ impl Driver {
             Note::NotUsable(why) => error!(%why, "not issuing"),
         }
     }
+}
+
+/// The next signed token, of those that were handed over before or of the next ones. May be dropped
+/// and called again.
+async fn next_finished(
+    waiting: &mut VecDeque<Finished>,
+    handed_over: &mut mpsc::Receiver<Vec<Finished>>,
+) -> Option<Finished> {
+    while waiting.is_empty() {
+        waiting.extend(handed_over.recv().await?);
+    }
+    waiting.pop_front()
 }
 
 #[cfg(all(test, not(feature = "negative-control")))]

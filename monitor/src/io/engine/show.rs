@@ -1,7 +1,9 @@
 //! What is shown of all that the engine knows.
 
+use chronolease_core::evidence::leaf::{self, Assessment};
 use chronolease_core::sample::Sample;
 use chronolease_core::time::RawInstant;
+use tracing::{error, info};
 
 use super::Engine;
 use crate::core::sources::View;
@@ -39,5 +41,16 @@ impl Engine {
             (&slot.ward, found)
         });
         self.status.write(now, &self.sources, view, &self.leap, wards);
+    }
+}
+
+/// What came of a probe, for the log.
+pub(super) fn log_verdict(probed: &leaf::Probed) {
+    let tsu = &probed.tsu;
+    match &probed.assessment {
+        Assessment::Good(deviation) => tracing::debug!(%tsu, %deviation, "probe: good"),
+        Assessment::Unknown(deviation) => info!(%tsu, %deviation, "probe: not proven, no renewal"),
+        Assessment::Unusable => info!(%tsu, "probe: the TSU was paused, no renewal"),
+        Assessment::Bad(deviation) => error!(%tsu, %deviation, "probe: the TSU's clock is wrong"),
     }
 }

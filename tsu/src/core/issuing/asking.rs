@@ -58,6 +58,11 @@ impl Asking {
         self.next.is_some()
     }
 
+    /// Whether nothing waits for an answer.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
     fn fits(&self, confirmation: &Confirmation, asked: &Asked) -> bool {
         let here = self.channel == Some(confirmation.channel);
         let this = confirmation.batch == asked.batch;

@@ -4,10 +4,12 @@
 //! in with a reading of the clocks that was taken after the event was in, actions go out. There is one of
 //! it, so it is the one sequencer that gives tokens their time.
 //!
-//! A batch closes when a lane is free and somebody waits. All its tokens are built from one sample:
-//! the one that came with the event that closed it. Several batches are in flight, so that a disk
-//! or an HSM that is slow delays tokens but does not hold up the others. A token is released as soon
-//! as it is signed; its lane is free when all of its batch are.
+//! A batch closes when a lane is free, somebody waits, and no other batch is on its way to the disk
+//! and the monitor, unless a full one waits: whoever comes meanwhile shares the next write and the
+//! next question. All its tokens are built from one sample: the one that came with the event that
+//! closed it. While one batch is signed the next ones are on their way, so that an HSM that is slow
+//! delays tokens but does not hold up the others. A token is released as soon as it is signed; its
+//! lane is free when all of its batch are.
 
 mod asking;
 mod events;
@@ -138,7 +140,13 @@ impl Issuer {
     #[must_use]
     pub fn wants_another_sample(&self) -> bool {
         let writes = self.lease_record.as_ref().is_some_and(|r| r.stands != Stands::Durable);
-        !self.waiting.is_empty() && !self.free.is_empty() && !writes && self.can_ask()
+        self.is_batch_due() && !self.free.is_empty() && !writes && self.can_ask()
+    }
+
+    /// Whether those who wait make a batch: a full one, or one that finds the way free.
+    fn is_batch_due(&self) -> bool {
+        let way_is_free = self.logging.is_empty() && self.asking.is_idle();
+        self.waiting.len() >= BATCH_MAX || (way_is_free && !self.waiting.is_empty())
     }
 
     /// Whether a batch could be confirmed, if that is needed.
@@ -233,6 +241,9 @@ impl Issuer {
         };
         if !self.lease_is_durable(out) || !self.can_ask() {
             // They go on waiting until the disk has the lease, and the monitor listens.
+            return;
+        }
+        if !self.is_batch_due() {
             return;
         }
         let Some(&lane) = self.free.last() else { return };

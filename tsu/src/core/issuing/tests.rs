@@ -24,6 +24,7 @@ fn signed() -> SignedLease {
     SignedLease { terms_der: vec![], signature: vec![] }
 }
 
+mod batches;
 mod reader;
 mod witness;
 

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use chronolease_core::evidence::leaf;
+use chronolease_core::evidence::{LeafIndex, leaf};
 use chronolease_core::id::LeaseSeq;
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, RawInstant};
-use chronolease_net::evidence::{Committed, Pending};
+use chronolease_net::evidence::Pending;
 use chronolease_net::recorder::{self, RecordError, Recorder};
 use tracing::debug;
 
@@ -29,6 +29,10 @@ pub(super) struct Recording {
     aside: Vec<leaf::Event>,
     /// When that was last looked after.
     flushed: RawInstant,
+    /// What somebody waits for, of this turn: it goes to the disk together.
+    gathered: Vec<(Waits, Vec<leaf::Event>)>,
+    /// What the log answered, for those who wait.
+    answered: VecDeque<Event>,
     /// In the order in which the log answers.
     under_way: VecDeque<UnderWay>,
 }
@@ -46,14 +50,22 @@ pub(super) enum Waits {
 struct UnderWay {
     /// Those that were laid aside; they come first.
     aside: Vec<leaf::Event>,
-    waits: Option<Waits>,
+    /// Who waits, each with the place of its first event among all of them.
+    waits: Vec<(Waits, usize)>,
     pending: Result<Pending, RecordError>,
 }
 
 impl Recording {
     /// A way into the log behind `recorder`; `now` starts the time for what is laid aside.
     pub(super) const fn new(recorder: Recorder, now: RawInstant) -> Self {
-        Self { recorder, aside: Vec::new(), flushed: now, under_way: VecDeque::new() }
+        Self {
+            recorder,
+            aside: Vec::new(),
+            flushed: now,
+            gathered: Vec::new(),
+            answered: VecDeque::new(),
+            under_way: VecDeque::new(),
+        }
     }
 
     /// Lays something aside that nobody waits for.
@@ -69,12 +81,27 @@ impl Recording {
         }
     }
 
-    /// Puts events on their way to the disk, and what was laid aside before them. Who waits hears
-    /// of it through [`recorded`](Self::recorded).
-    pub(super) fn submit(&mut self, now: &Sample, waits: Waits, events: Vec<leaf::Event>) {
+    /// Takes events that somebody waits for. They go on their way with [`submit`](Self::submit);
+    /// who waits hears of it through [`recorded`](Self::recorded).
+    pub(super) fn gather(&mut self, waits: Waits, events: Vec<leaf::Event>) {
+        self.gathered.push((waits, events));
+    }
+
+    /// Puts what was gathered on its way to the disk in one piece, and what was laid aside before
+    /// it. To be called at the end of every turn.
+    pub(super) fn submit(&mut self, now: &Sample) {
+        if self.gathered.is_empty() {
+            return;
+        }
         let aside = std::mem::take(&mut self.aside);
-        let pending = self.recorder.submit(now, aside.iter().cloned().chain(events).collect());
-        self.under_way.push_back(UnderWay { aside, waits: Some(waits), pending });
+        let mut events = aside.clone();
+        let mut waits = Vec::with_capacity(self.gathered.len());
+        for (who, more) in self.gathered.drain(..) {
+            waits.push((who, events.len()));
+            events.extend(more);
+        }
+        let pending = self.recorder.submit(now, events);
+        self.under_way.push_back(UnderWay { aside, waits, pending });
     }
 
     /// Puts what was laid aside on its way when that is due. To be called at every event: there is
@@ -94,7 +121,11 @@ impl Recording {
         }
         match self.recorder.submit(now, aside.clone()) {
             Ok(pending) => {
-                self.under_way.push_back(UnderWay { aside, waits: None, pending: Ok(pending) });
+                self.under_way.push_back(UnderWay {
+                    aside,
+                    waits: Vec::new(),
+                    pending: Ok(pending),
+                });
             }
             Err(_) => self.take_back(aside),
         }
@@ -104,26 +135,23 @@ impl Recording {
     /// there is none. May be dropped and called again.
     pub(super) async fn recorded(&mut self) -> Option<Event> {
         loop {
+            if let Some(event) = self.answered.pop_front() {
+                return Some(event);
+            }
             let result = match &mut self.under_way.front_mut()?.pending {
                 Ok(pending) => pending.await.map_err(RecordError::from),
                 Err(failure) => Err(failure.clone()),
             };
             let UnderWay { aside, waits, .. } = self.under_way.pop_front()?;
-            let place = |committed: Committed| recorder::place(&committed, aside.len());
-            let first = result.map(place).map_err(|failure| not_recorded(&failure));
-            if first.is_err() {
+            let result = result.map_err(|failure| not_recorded(&failure));
+            if result.is_err() {
                 self.take_back(aside);
             }
-            match waits {
-                Some(Waits::Lease(lease)) => {
-                    return Some(Event::LeaseLogged(lease, first.map(drop)));
-                }
-                Some(Waits::Confirmation(lane)) => {
-                    return Some(Event::ConfirmationLogged(lane, first.map(drop)));
-                }
-                Some(Waits::Batch(lane)) => return Some(Event::Logged(lane, first)),
-                None => {}
-            }
+            let answers = waits.into_iter().map(|(who, place)| {
+                let first = result.as_ref().map(|committed| recorder::place(committed, place));
+                who.hears(first.map_err(|why| *why))
+            });
+            self.answered.extend(answers);
         }
     }
 
@@ -140,6 +168,16 @@ impl Recording {
         if self.aside.len() > ASIDE_MAX {
             self.aside.retain(|event| !matches!(event, leaf::Event::Issued(_)));
             self.aside.truncate(ASIDE_MAX);
+        }
+    }
+}
+
+impl Waits {
+    fn hears(self, first: Result<LeafIndex, NotRecorded>) -> Event {
+        match self {
+            Self::Lease(lease) => Event::LeaseLogged(lease, first.map(drop)),
+            Self::Confirmation(lane) => Event::ConfirmationLogged(lane, first.map(drop)),
+            Self::Batch(lane) => Event::Logged(lane, first),
         }
     }
 }

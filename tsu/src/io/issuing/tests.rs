@@ -8,6 +8,7 @@ use chronolease_core::clock_reader::{ClockWatch, Lost};
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::id::{LeaseSeq, Nonce};
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
+use chronolease_core::sample::Sample;
 use chronolease_core::time::Bound;
 use chronolease_net::clock_reader::ClockReader;
 use chronolease_net::evidence::{self, MemoryDisk, Settings};
@@ -60,7 +61,7 @@ impl Bench {
         let driver = Driver {
             issuer: Issuer::new(me, Arc::clone(&builder), 2),
             clocks: WatchedClocks { clocks, bracket: Bound::from_millis(1), reader },
-            signers: SignerPool::start(2, &builder, &signer, &finished).expect("threads"),
+            signers: SignerPool::start(2, &builder, &signer, clocks, &finished).expect("threads"),
             recorder: recorder.clone(),
             link: events_in,
             to_monitor,
@@ -166,12 +167,21 @@ fn recording(disk: &MemoryDisk) -> Recording {
 async fn a_batch_stands_behind_what_was_laid_aside() {
     let mut recording = recording(&MemoryDisk::new());
     recording.lay_aside(leaf::Event::Stopped);
-    recording.submit(&sample(), Waits::Lease(LeaseSeq::new(1)), vec![leaf::Event::Stopped]);
-    recording.submit(&sample(), Waits::Batch(LaneId(3)), vec![leaf::Event::Stopped; 2]);
-    recording.submit(&sample(), Waits::Batch(LaneId(1)), vec![leaf::Event::Stopped]);
+    recording.gather(Waits::Lease(LeaseSeq::new(1)), vec![leaf::Event::Stopped]);
+    recording.submit(&sample());
+    recording.gather(Waits::Confirmation(LaneId(2)), vec![leaf::Event::Stopped]);
+    recording.gather(Waits::Batch(LaneId(3)), vec![leaf::Event::Stopped; 2]);
+    recording.submit(&sample());
+    recording.gather(Waits::Batch(LaneId(1)), vec![leaf::Event::Stopped]);
+    recording.submit(&sample());
     let lease = recording.recorded().await;
     assert!(matches!(lease, Some(Event::LeaseLogged(_, Ok(())))), "{lease:?}");
-    for (lane, place) in [(LaneId(3), 2), (LaneId(1), 4)] {
+    let confirmation = recording.recorded().await;
+    assert!(
+        matches!(confirmation, Some(Event::ConfirmationLogged(LaneId(2), Ok(())))),
+        "{confirmation:?}"
+    );
+    for (lane, place) in [(LaneId(3), 3), (LaneId(1), 5)] {
         match recording.recorded().await {
             Some(Event::Logged(of, Ok(first))) => {
                 assert_eq!((of, first), (lane, LeafIndex::new(place)));
@@ -188,7 +198,8 @@ async fn what_the_log_did_not_take_is_kept_and_who_waits_is_told() {
     let mut recording = recording(&disk);
     disk.fail_sync();
     recording.lay_aside(leaf::Event::Stopped);
-    recording.submit(&sample(), Waits::Batch(LaneId(0)), vec![leaf::Event::Stopped]);
+    recording.gather(Waits::Batch(LaneId(0)), vec![leaf::Event::Stopped]);
+    recording.submit(&sample());
     let told = recording.recorded().await;
     assert!(matches!(told, Some(Event::Logged(_, Err(NotRecorded::ForGood)))), "{told:?}");
     assert_eq!(recording.aside(), [leaf::Event::Stopped]);

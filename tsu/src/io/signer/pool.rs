@@ -6,13 +6,18 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use chronolease_core::time::Bound;
 use chronolease_core::token::{Signed, Witnessed};
+use chronolease_sys::Clocks;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use super::Signer;
 use crate::core::issuing::{Content, Finished, LaneId, RequestId, Unsigned};
 use crate::core::rfc3161::{TokenBuilder, TokenError};
+
+/// How long a signed token may wait for the next ones.
+const HELD_MAX: Bound = Bound::from_nanos(200_000);
 
 /// Signing threads that share one queue of tokens, so that all of them sign at each batch.
 #[derive(Debug)]
@@ -43,7 +48,7 @@ struct Job {
 }
 
 impl SignerPool {
-    /// Starts `threads` threads. Each finished token goes to `finished`.
+    /// Starts `threads` threads. Finished tokens go to `finished`.
     ///
     /// # Errors
     /// When the operating system gives no thread.
@@ -51,7 +56,8 @@ impl SignerPool {
         threads: usize,
         builder: &Arc<TokenBuilder>,
         signer: &Arc<dyn Signer>,
-        finished: &mpsc::Sender<Finished>,
+        clocks: Clocks,
+        finished: &mpsc::Sender<Vec<Finished>>,
     ) -> io::Result<Self> {
         let pool = Self { queue: Arc::default() };
         let processors = places(threads)?;
@@ -63,16 +69,8 @@ impl SignerPool {
                 if let Some(Err(why)) = processor.map(chronolease_sys::stay_on) {
                     warn!(%why, "a signing thread has no processor of its own");
                 }
-                while let Some(Job { lane, id, token }) = queue.next() {
-                    let token = sign(&builder, &*signer, token);
-                    if finished.blocking_send(Finished { lane, id, token }).is_err() {
-                        queue.close();
-                    }
-                    // Those who bring and fetch work need a processor for microseconds, but where
-                    // signers keep all of them busy the scheduler takes one away only after
-                    // milliseconds. So the signers offer theirs after each token.
-                    thread::yield_now();
-                }
+                let sign = |token| sign(&builder, &*signer, token);
+                serve(&queue, clocks, &finished, sign);
             })?;
         }
         Ok(pool)
@@ -88,6 +86,31 @@ impl SignerPool {
         drop(waiting);
         self.queue.changed.notify_all();
         alive
+    }
+}
+
+/// Signs until the queue is closed. Whoever takes tokens further is woken once for those that are
+/// signed one right after the other, since waking costs as much as a fast signature.
+fn serve(
+    queue: &Queue,
+    clocks: Clocks,
+    finished: &mpsc::Sender<Vec<Finished>>,
+    sign: impl Fn(Witnessed<Content>) -> Option<Signed<Content>>,
+) {
+    while let Some(first) = queue.next() {
+        let (since, mut done, mut next) = (clocks.raw(), Vec::new(), Some(first));
+        while let Some(Job { lane, id, token }) = next {
+            done.push(Finished { lane, id, token: sign(token) });
+            let held = (clocks.raw() - since).magnitude();
+            next = if held < HELD_MAX { queue.lock().tokens.pop_front() } else { None };
+        }
+        if finished.blocking_send(done).is_err() {
+            queue.close();
+        }
+        // Those who bring and fetch work need a processor for microseconds, but where signers keep
+        // all of them busy the scheduler takes one away only after milliseconds. So the signers
+        // offer theirs.
+        thread::yield_now();
     }
 }
 
