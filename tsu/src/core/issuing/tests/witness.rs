@@ -106,6 +106,26 @@ fn a_token_that_is_signed_long_after_its_confirmation_stays_inside() {
     }
 }
 
+/// No tick comes between, and the lease was renewed: the age of the question alone keeps the word
+/// from being used. Its requests get a fresh sample.
+#[test]
+fn a_word_that_comes_after_its_limit_is_not_used_also_before_the_next_tick() {
+    for (late_ms, used) in [(3_000, true), (3_001, false)] {
+        let mut bench = witnessed(1);
+        let (_, batch) = bench.asks(&sample(10, 0));
+        bench.grant(2, &sample(2_000, 0));
+        let now = sample(10 + late_ms, 0);
+        bench.confirm(&now, word_on(batch));
+        assert_eq!(bench.unsigned().is_some(), used, "{late_ms} ms after the question");
+        let burnt = bench.notes().iter().any(|note| matches!(note, Note::Unanswered(_)));
+        assert_eq!(burnt, !used, "{:?}", bench.out);
+        if !used {
+            assert_eq!(bench.logs(&now).len(), 1, "asked about once more");
+            assert_eq!(bench.asked().map(|again| again.sequence), batch.sequence.next());
+        }
+    }
+}
+
 #[test]
 fn nothing_is_signed_before_the_monitors_word_nor_released_before_it_is_on_record() {
     let mut bench = witnessed(1);
