@@ -1,5 +1,6 @@
 /* Put in front of libc (LD_PRELOAD): the process stops itself (SIGSTOP) at one call of its own, and
-   its clocks can be moved. STOPPING_PAGE names the file through which both are asked for;
+   its clocks can be moved; or the thread alone that makes the call never comes back from it.
+   STOPPING_PAGE names the file through which both are asked for;
    STOPPING_CLIENTS and STOPPING_LINK are the ports that tell its connections apart. With
    STOPPING_CLOCKS_ALONE it follows no plan: another process of the same box does. */
 #define _GNU_SOURCE
@@ -24,6 +25,7 @@ struct page {
     char plan[32];    /* one letter for each call, in order; the process stops at the last */
     int64_t real_ns;  /* added to CLOCK_REALTIME alone: a step */
     int64_t all_ns;   /* added to every clock: a box that was frozen */
+    uint32_t hangs;   /* at the end of the plan the thread hangs, and the process goes on */
 };
 
 static struct page *page;
@@ -57,6 +59,7 @@ static void pass(char letter) {
         return;
     if (last) {
         __atomic_store_n(&page->armed, 0, __ATOMIC_RELEASE);
+        while (__atomic_load_n(&page->hangs, __ATOMIC_ACQUIRE)) pause();
         syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGSTOP);
     }
 }

@@ -21,6 +21,7 @@ const PLAN: u64 = 8;
 const PLAN_BYTES: usize = 32;
 const REAL_NS: u64 = 40;
 const ALL_NS: u64 = 48;
+const HANGS: u64 = 56;
 
 /// The switch of one process.
 ///
@@ -94,6 +95,13 @@ impl Stopping {
         self.put(AT, &0u32.to_ne_bytes());
         self.put(PLAN, &bytes);
         self.put(0, &1u32.to_ne_bytes());
+    }
+
+    /// Has the thread that makes the last call of `plan` never come back from it, while the others
+    /// go on.
+    pub fn arm_to_hang(&self, plan: &str) {
+        self.put(HANGS, &1u32.to_ne_bytes());
+        self.arm(plan);
     }
 
     /// Steps `CLOCK_REALTIME` of the process to `by` from the truth.
