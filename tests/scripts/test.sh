@@ -33,6 +33,9 @@ cargo clippy --locked --workspace --all-targets -- -D warnings
 step "examples in the documentation"
 cargo test --locked --workspace --doc --quiet
 
+step "model of the lease and the witness"
+tests/scripts/model.sh
+
 step "tests"
 CHRONOLEASE_BIN_DIR="$PWD/target/release" \
 CHRONOLEASE_NEGATIVE_CONTROL_BIN_DIR="$PWD/target/negative-control" \
