@@ -13,7 +13,6 @@ use chronolease_core::clock_reader::ClockWatch;
 use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf::Assessment;
-use chronolease_core::evidence::leaf::Assessment;
 use chronolease_core::fusion::Faults;
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, TsuId};
 use chronolease_core::interval::Interval;
