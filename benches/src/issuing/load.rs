@@ -11,8 +11,8 @@ use chronolease_tsu::io::issuing::Incoming;
 use chronolease_tsu::io::signer::Signer;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::keys;
 use crate::pipeline::Pipeline;
+use chronolease_benches::keys;
 
 /// What happened in one round.
 pub(crate) struct Round {

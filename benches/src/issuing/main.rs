@@ -6,7 +6,6 @@
 //! Nothing is asserted: the figures are for people, and for `docs/results/issuing.md`.
 
 mod disk;
-mod keys;
 mod lease;
 mod load;
 mod pipeline;
@@ -16,12 +15,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chronolease_benches::keys::Keys;
 use chronolease_benches::page;
 use chronolease_sys::Clocks;
+use chronolease_tsu::core::rfc3161::Suite;
 use clap::Parser;
 
 use disk::BenchDisk;
-use keys::Keys;
+
 use load::{Primitives, Round};
 use pipeline::{Pipeline, Shape};
 use report::Report;
@@ -60,7 +61,7 @@ fn main() -> anyhow::Result<()> {
     let clocks = Clocks::open()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 
-    let keys = Keys::make()?;
+    let keys = Keys::make(Suite::EcdsaP256)?;
     let shape = Shape { slots: arguments.slots, lanes: arguments.slots * arguments.lanes_per_slot };
     let run_dir = arguments.dir.join(format!("run-{}", std::process::id()));
     let start = |name: &str, durable: bool| -> anyhow::Result<Pipeline> {

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chronolease_benches::keys::Keys;
 use chronolease_benches::terms::terms;
 use chronolease_core::clock_reader::ClockWatch;
 use chronolease_core::time::Bound;
@@ -21,7 +22,6 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::disk::{BenchDisk, Syncs};
-use crate::keys::Keys;
 use crate::lease::Grantor;
 
 /// How wide a pipeline is.
