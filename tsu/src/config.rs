@@ -69,6 +69,8 @@ pub struct Http {
     pub request_bytes_max: usize,
     /// The most connections at a time.
     pub connections_max: usize,
+    /// How long a client may take for what it does next, or do nothing.
+    pub patience: Bound,
 }
 
 /// The endpoint for clients over TLS.
@@ -185,15 +187,24 @@ impl Config {
     }
 }
 
+/// Clients far away need some time, and nobody may hold a seat for long.
+const PATIENCE_LEAST: Bound = Bound::from_millis(100);
+const PATIENCE_MOST: Bound = Bound::from_millis(60_000);
+
 impl Http {
     fn read(section: &Section<'_>) -> Option<Self> {
         let listen = section.socket_addr("listen");
         let request_bytes_max = section.integer_or("request_bytes_max", 256..=65_536, 16_384);
         let connections_max = section.integer_or("connections_max", 1..=65_536, 1_024);
+        let patience = section.duration_or("patience", Bound::from_millis(10_000))?;
+        if !(PATIENCE_LEAST..=PATIENCE_MOST).contains(&patience) {
+            section.error("patience", format!("must be from {PATIENCE_LEAST} to {PATIENCE_MOST}"));
+        }
         Some(Self {
             listen: listen?,
             request_bytes_max: usize::try_from(request_bytes_max?).ok()?,
             connections_max: usize::try_from(connections_max?).ok()?,
+            patience,
         })
     }
 }

@@ -153,6 +153,7 @@ impl Tsu {
             requests,
             policy: Arc::new(self.config.token.request_policy.clone()),
             request_bytes_max: self.config.http.request_bytes_max,
+            patience: Duration::from_nanos(self.config.http.patience.as_nanos()),
             pages: Arc::clone(&self.pages),
             metrics: metrics.clone(),
         };

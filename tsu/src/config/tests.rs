@@ -107,6 +107,7 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
         "allow_unwitnessed_vm = false\n",
         "request_bytes_max = 16384\n",
         "connections_max = 1024\n",
+        "patience = \"10s\"\n",
         "accepted_policies = []\n",
         "qualified = false\n",
         "chain = \"full\"\n",
@@ -133,6 +134,7 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
     assert_eq!(short.token.request_policy, long.token.request_policy);
     assert_eq!(short.http.request_bytes_max, long.http.request_bytes_max);
     assert_eq!(short.http.connections_max, long.http.connections_max);
+    assert_eq!(short.http.patience, long.http.patience);
     assert_eq!(short.signer.slots, long.signer.slots);
     assert_eq!(short.log_level, long.log_level);
 }
@@ -233,6 +235,8 @@ fn single_values_are_checked() {
         ("slots = 2", "slots = 0", "signer.slots", "from 1 to 64"),
         ("= 16384", "= 255", "http.request_bytes_max", "from 256 to 65536"),
         ("= 1024", "= 0", "http.connections_max", "from 1 to 65536"),
+        ("patience = \"10s\"", "patience = \"99ms\"", "http.patience", "from 100ms to 60s"),
+        ("patience = \"10s\"", "patience = \"61s\"", "http.patience", "from 100ms to 60s"),
         ("rho_ppm = 100", "rho_ppm = 1001", "lease.rho_ppm", "from 1 to 1000"),
         ("\"192.0.2.20:3162\"", "\"monitor:3162\"", "link.monitor", "an IP address"),
     ] {

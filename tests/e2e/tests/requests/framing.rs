@@ -10,6 +10,8 @@ use super::{REQUEST_BYTES_MAX, connect, good};
 
 const TE: &str = "Transfer-Encoding: chunked\r\n";
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+/// A request that is sent behind another.
+const NEXT: &[u8] = b"GET /policy HTTP/1.1\r\nHost: tsa\r\n\r\n";
 
 pub(crate) fn statuses_are_those_of_http(rig: &Rig) {
     let query = ("Content-Type", tsp::QUERY);
@@ -68,20 +70,31 @@ pub(crate) fn bodies_end_where_they_say(rig: &Rig) {
     let chunked = [format!("{length:x}\r\n").as_bytes(), &good, LAST_CHUNK].concat();
     let size = REQUEST_BYTES_MAX + 1;
     let large = [format!("{size:x}\r\n").as_bytes(), &vec![0x30; size], LAST_CHUNK].concat();
-    for (bytes, status, what) in [
-        (framed(&plain, &one, &good), 200, "one length"),
+    for (bytes, status, goes_on, what) in [
+        (framed(&plain, &one, &good), 200, true, "one length"),
         // RFC 9112 6.3: it is one length all the same.
-        (framed(&plain, &one.repeat(2), &good), 200, "one length, told twice"),
-        (framed(&plain, TE, &chunked), 200, "chunks"),
-        (framed(&plain, TE, &large), 413, "too large in chunks"),
-        (framed(&plain, TE, b"zz\r\n"), 400, "a chunk of no size"),
-        (framed(&plain, "", &[]), 200, "no body and no length"),
+        (framed(&plain, &one.repeat(2), &good), 200, true, "one length, told twice"),
+        (framed(&plain, "", &[]), 200, true, "no body and no length"),
+        // RFC 9112 6.1: a length beside the chunks does not count, and nothing comes after them.
+        (framed(&plain, TE, &chunked), 200, false, "chunks"),
+        (framed(&plain, &[&one[..], TE].concat(), &chunked), 200, false, "a length, and chunks"),
+        (framed(&plain, &[TE, &one].concat(), &chunked), 200, false, "chunks, and a length"),
+        (framed(&plain, TE, &large), 413, false, "too large in chunks"),
+        (framed(&plain, TE, b"zz\r\n"), 400, false, "a chunk of no size"),
     ] {
         let mut client = connect(rig);
         // The answer may come, and the connection end, before all of it is sent.
-        let _ = client.send(&bytes);
+        let _ = client.send(&[&bytes[..], NEXT].concat());
         let response = client.response().unwrap_or_else(|e| panic!("{what}: {e}"));
         assert_eq!(response.status, status, "{what}");
+        if goes_on {
+            assert_eq!(response.header("connection"), None, "{what}");
+            let next = client.response().unwrap_or_else(|e| panic!("behind {what}: {e}"));
+            assert_eq!(next.status, 200, "behind {what}");
+        } else {
+            assert_eq!(response.header("connection"), Some("close"), "{what}");
+            client.read_end().unwrap_or_else(|e| panic!("{what}: the connection goes on: {e}"));
+        }
     }
 }
 
@@ -116,9 +129,6 @@ pub(crate) fn what_cannot_be_framed_ends_the_connection(rig: &Rig) {
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), 400, "TLS"),
         (b"POST / HTTP/9.9\r\n\r\n".to_vec(), 400, "another version"),
         ([b"GET /", &[b'a'; 100_000][..], b" HTTP/1.1\r\n\r\n"].concat(), 431, "a long path"),
-        // RFC 9112 6.1: the chunks alone count, and nothing comes after them.
-        (framed(&plain, &[&one[..], TE].concat(), &chunked), 200, "a length, and chunks"),
-        (framed(&plain, &[TE, &one].concat(), &chunked), 200, "chunks, and a length"),
     ];
     for (bytes, status, what) in cases {
         let mut client = connect(rig);

@@ -3,6 +3,7 @@
 
 mod flood;
 mod framing;
+mod patience;
 mod rows;
 
 use chronolease_e2e::http::{self, Client};

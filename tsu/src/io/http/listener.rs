@@ -20,18 +20,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-/// How long a connection may stay open without a byte from the client.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How long a client may take for the TLS handshake, for the head of a request, for its body, and
-/// to take an answer in.
-pub(super) const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long connections may take to end when the TSU stops.
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// The most that is kept of a connection unread, so the longest head of a request, in bytes.
 const BUFFER_BYTES: usize = 16_384;
+
+/// What clients may ask of the listener.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manners {
+    /// The most connections at a time.
+    pub(super) connections_max: usize,
+    /// How long a client may take each time.
+    pub(super) patience: Duration,
+}
 
 /// Where clients come in.
 #[derive(Debug)]
@@ -85,19 +87,20 @@ pub fn tls_config(certificates: &Path, key: &Path) -> Result<Arc<ServerConfig>, 
     Ok(Arc::new(config))
 }
 
-/// Serves at every door until `stop`, with at most `connections_max` open in all.
+/// Serves at every door until `stop`; the connections of all doors count together.
 pub(super) async fn serve(
     doors: Vec<Door>,
     router: Router,
-    connections_max: usize,
+    manners: Manners,
     stop: CancellationToken,
 ) {
-    let seats = Arc::new(Semaphore::new(connections_max));
+    let seats = Arc::new(Semaphore::new(manners.connections_max));
     let tracker = TaskTracker::new();
     let mut keepers = tokio::task::JoinSet::new();
     for door in doors {
         let (router, seats) = (router.clone(), Arc::clone(&seats));
-        keepers.spawn(keep(door, router, seats, tracker.clone(), stop.clone()));
+        let server = Server { router, patience: manners.patience, stop: stop.clone() };
+        keepers.spawn(keep(door, server, seats, tracker.clone()));
     }
     while keepers.join_next().await.is_some() {}
     tracker.close();
@@ -106,16 +109,17 @@ pub(super) async fn serve(
     }
 }
 
-async fn keep(
-    door: Door,
+/// What a connection is served with.
+#[derive(Clone)]
+struct Server {
     router: Router,
-    seats: Arc<Semaphore>,
-    tracker: TaskTracker,
+    patience: Duration,
     stop: CancellationToken,
-) {
-    while let Some((stream, seat)) = next(&door.listener, &seats, &stop).await {
-        let (tls, router, stop) = (door.tls.clone(), router.clone(), stop.clone());
-        tracker.spawn(connection(stream, tls, router, stop, seat));
+}
+
+async fn keep(door: Door, server: Server, seats: Arc<Semaphore>, tracker: TaskTracker) {
+    while let Some((stream, seat)) = next(&door.listener, &seats, &server.stop).await {
+        tracker.spawn(server.clone().connection(stream, door.tls.clone(), seat));
     }
 }
 
@@ -146,51 +150,49 @@ async fn next(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    tls: Option<Arc<ServerConfig>>,
-    router: Router,
-    stop: CancellationToken,
-    _seat: OwnedSemaphorePermit,
-) {
-    let _ = stream.set_nodelay(true);
-    // Without these a client that never reads, or never asks, would keep its seat for good.
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_read_timeout(Some(IDLE_TIMEOUT));
-    stream.set_write_timeout(Some(CLIENT_TIMEOUT));
-    let stream = Box::pin(stream);
-    let Some(tls) = tls else { return speak(stream, router, stop).await };
-    let handshake = TlsAcceptor::from(tls).accept(stream);
-    let done = tokio::select! {
-        () = stop.cancelled() => return,
-        done = tokio::time::timeout(CLIENT_TIMEOUT, handshake) => done,
-    };
-    match done {
-        Ok(Ok(stream)) => speak(stream, router, stop).await,
-        Ok(Err(error)) => debug!(%error, "a client's TLS handshake failed"),
-        Err(_) => debug!("a client's TLS handshake took too long"),
-    }
-}
-
-async fn speak(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    router: Router,
-    stop: CancellationToken,
-) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(CLIENT_TIMEOUT)
-        .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut connection = std::pin::pin!(connection);
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+impl Server {
+    async fn connection(
+        self,
+        stream: TcpStream,
+        tls: Option<Arc<ServerConfig>>,
+        _seat: OwnedSemaphorePermit,
+    ) {
+        let _ = stream.set_nodelay(true);
+        // Without this a client that never reads would keep its seat for good.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.patience));
+        let stream = Box::pin(stream);
+        let Some(tls) = tls else { return self.speak(stream).await };
+        let handshake = TlsAcceptor::from(tls).accept(stream);
+        let done = tokio::select! {
+            () = self.stop.cancelled() => return,
+            done = tokio::time::timeout(self.patience, handshake) => done,
+        };
+        match done {
+            Ok(Ok(stream)) => self.speak(stream).await,
+            Ok(Err(error)) => debug!(%error, "a client's TLS handshake failed"),
+            Err(_) => debug!("a client's TLS handshake took too long"),
         }
-    };
-    if let Err(error) = served {
-        debug!(%error, "a client's connection broke");
+    }
+
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        // hyper counts from the moment at which it could read a head, so silence between two
+        // requests is counted in.
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.patience)
+            .max_buf_size(BUFFER_BYTES)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
+        let mut connection = std::pin::pin!(connection);
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = served {
+            debug!(%error, "a client's connection broke");
+        }
     }
 }

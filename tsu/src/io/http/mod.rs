@@ -4,6 +4,7 @@ mod listener;
 mod pages;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use listener::{Door, TlsError, tls_config};
 pub use pages::{Facts, Pages};
 
-use listener::CLIENT_TIMEOUT;
+use listener::Manners;
 
 use super::issuing::Incoming;
 use super::metrics::TsuMetrics;
@@ -49,6 +50,9 @@ pub struct Endpoint {
     pub policy: Arc<RequestPolicy>,
     /// The largest request, in bytes.
     pub request_bytes_max: usize,
+    /// How long a client may take each time: for the TLS handshake, from connecting or its last
+    /// answer to the end of the next head, for a body, and to take an answer in.
+    pub patience: Duration,
     /// What is told of the service.
     pub pages: Arc<Pages>,
     /// What Prometheus reads.
@@ -59,15 +63,17 @@ impl Endpoint {
     /// Serves on every door until `stop`, then lets open connections end. At most
     /// `connections_max` are open at a time; more wait in the listeners' queues.
     pub async fn serve(self, doors: Vec<Door>, connections_max: usize, stop: CancellationToken) {
+        let manners = Manners { connections_max, patience: self.patience };
         let router = Router::new()
             .route("/", post(query).get(pages::page_of))
             .route("/chain.pem", get(pages::chain))
             .route("/policy", get(pages::policy))
             .route("/disclosure.json", get(pages::disclosure_of))
             .layer(from_fn(named_host))
+            .layer(from_fn(nothing_after_chunks))
             .layer(map_response(never_stored))
             .with_state(self);
-        listener::serve(doors, router, connections_max, stop).await;
+        listener::serve(doors, router, manners, stop).await;
     }
 }
 
@@ -83,6 +89,18 @@ async fn named_host(request: Request<Body>, next: Next) -> Response {
             (StatusCode::BAD_REQUEST, [(header::CONNECTION, CLOSE)], why).into_response()
         }
     }
+}
+
+/// A request may have a length beside its chunks, and somebody on the way may have gone by the length.
+/// The chunks alone count, and the connection ends with the answer (RFC 9112 6.1). hyper hides the
+/// length, so this holds for everybody who sends chunks.
+async fn nothing_after_chunks(request: Request<Body>, next: Next) -> Response {
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = next.run(request).await;
+    if chunked {
+        response.headers_mut().insert(header::CONNECTION, CLOSE);
+    }
+    response
 }
 
 /// Answers are for those who asked, and for now.
@@ -143,7 +161,7 @@ impl Endpoint {
             return Err(TOO_LARGE);
         }
         let read = to_bytes(body, self.request_bytes_max);
-        match tokio::time::timeout(CLIENT_TIMEOUT, read).await {
+        match tokio::time::timeout(self.patience, read).await {
             Ok(Ok(bytes)) => Ok(bytes.to_vec()),
             Ok(Err(error)) if is_too_large(&error) => Err(TOO_LARGE),
             Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the request's body broke off\n")),

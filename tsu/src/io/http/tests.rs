@@ -24,6 +24,7 @@ fn endpoint(requests: mpsc::Sender<Incoming>, pki: &Pki) -> Endpoint {
         pages: Arc::new(Pages::new(&facts)),
         policy: Arc::new(policy.clone()),
         request_bytes_max: 16_384,
+        patience: Duration::from_secs(10),
         metrics: TsuMetrics::new(false).expect("fresh names"),
     }
 }
@@ -105,6 +106,32 @@ async fn overload_is_told_and_when_to_come_back() {
     let asked: Incoming = waiting.recv().await.expect("the first one waits");
     asked.reply.send(Err(STOPPING)).expect("it still waits");
     assert!(first.await.expect("no panic").starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+/// Whoever comes when all seats are taken waits, and is served when one is free.
+#[tokio::test(start_paused = true)]
+async fn there_are_no_more_connections_than_seats() {
+    const SEATS: usize = 3;
+    let (requests, _waiting) = queue();
+    let endpoint =
+        Endpoint { patience: Duration::from_secs(60), ..endpoint(requests, &Pki::new()) };
+    let address = serve(endpoint, SEATS, None).await;
+    let mut seated = Vec::new();
+    for _ in 0..SEATS {
+        let mut client = TcpStream::connect(address).await.expect("loopback");
+        client.write_all(GARBAGE).await.expect("connected");
+        client.read_exact(&mut [0; 15]).await.expect("an answer");
+        seated.push(client);
+    }
+    let mut waiting = TcpStream::connect(address).await.expect("the listener's queue");
+    waiting.write_all(GARBAGE).await.expect("connected");
+    let mut answer = [0; 15];
+    // The clock of the runtime runs to this timeout when nothing else happens.
+    let early = tokio::time::timeout(Duration::from_secs(30), waiting.read_exact(&mut answer));
+    assert!(early.await.is_err(), "it was served beyond the cap");
+    drop(seated.pop());
+    waiting.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
 }
 
 /// A client that dawdles is cut off, whatever it dawdles over. The clock of the runtime runs to
