@@ -9,6 +9,9 @@ use crate::config::Section;
 /// The accuracy that EN 319 421 TIS-7.7.2-03 asks for at least.
 const ACCURACY_MAX: Bound = Bound::from_millis(1_000);
 
+/// What asks that a genTime, as it is printed, is within the accuracy that its token states.
+const TIME_WITHIN_ACCURACY: &str = "EN 319 421 TIS-7.7.1-05 and -06, EN 319 422 5.2.2";
+
 /// Reads what a witnessed token needs besides from the `[lease]` section. When it does not hold
 /// with `budget`, if there is one to check, it is an error at `interval_max`, with the arithmetic.
 #[must_use]
@@ -20,7 +23,7 @@ pub fn witness(lease: &Section<'_>, budget: Option<&Budget>) -> Option<WitnessBu
     if let Some(budget) = budget.filter(|budget| budget.check().is_ok())
         && let Err(broken) = witness.check(budget)
     {
-        lease.error("interval_max", broken);
+        lease.error("interval_max", format!("{broken} ({TIME_WITHIN_ACCURACY})"));
     }
     Some(witness)
 }
@@ -57,7 +60,7 @@ pub fn budget(lease: &Section<'_>) -> Option<Budget> {
         let message = "EN 319 421 TIS-7.7.2-03 asks for an accuracy of 1s or better";
         lease.error("accuracy", message);
     } else if let Err(broken) = budget.check() {
-        lease.error("accuracy", broken);
+        lease.error("accuracy", format!("{broken} ({TIME_WITHIN_ACCURACY})"));
     }
     Some(budget)
 }

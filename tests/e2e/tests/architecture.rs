@@ -227,21 +227,24 @@ fn files_stay_small_enough_to_read() {
     assert_eq!(long, Vec::<String>::new(), "look for the room hidden in them");
 }
 
-/// The safety page names, for each assumption, the test that would fail without it.
+/// These pages name, for each line, the test that would fail without it.
 #[test]
-fn every_test_that_the_safety_page_names_exists() {
+fn every_test_that_the_book_names_exists() {
     let root = root();
-    let page = fs::read_to_string(root.join("docs/safety.md")).expect("the safety page");
-    let quoted = page.lines().filter(|line| line.starts_with('|')).flat_map(|l| l.split('`'));
-    let named: BTreeSet<&str> = quoted.filter_map(|text| Some(text.rsplit_once("::")?.1)).collect();
-    assert!(named.len() > 20, "the table of assumptions is gone");
     let code: String = sources(&root)
         .iter()
         .map(|path| fs::read_to_string(path).expect("a source file"))
         .collect();
-    let missing: Vec<&&str> =
-        named.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
-    assert!(missing.is_empty(), "named in docs/safety.md, but not there: {missing:?}");
+    for page in ["docs/safety.md", "docs/standards.md"] {
+        let text = fs::read_to_string(root.join(page)).expect("a page");
+        let quoted = text.lines().filter(|line| line.starts_with('|')).flat_map(|l| l.split('`'));
+        let named: BTreeSet<&str> =
+            quoted.filter_map(|text| Some(text.rsplit_once("::")?.1)).collect();
+        assert!(named.len() > 20, "the tables of {page} are gone");
+        let missing: Vec<&&str> =
+            named.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+        assert!(missing.is_empty(), "named in {page}, but not there: {missing:?}");
+    }
 }
 
 fn pages() -> Vec<PathBuf> {

@@ -16,6 +16,13 @@ const USAGE: &str = "keyUsage = critical, digitalSignature\n";
 const PURPOSE: &str = "extendedKeyUsage = critical, timeStamping\n";
 const SUBJECT: &str = "/C=XX/O=Chronolease Lab/CN=tsu-1";
 
+/// Those of an issuing CA.
+const CA: &str = "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign\n";
+const CA_KEY: &str = "pki/ca.key";
+const P_256: &str = "ec_paramgen_curve:P-256";
+/// The root's certificate and key.
+const ROOT: (&str, &str) = ("pki/tsa-ca.pem", "pki/tsa-ca.key");
+
 /// A certificate for the lab's key, as openssl makes it.
 struct Certificate<'a> {
     /// When it is made, as faketime reads it. It lasts a year.
@@ -27,14 +34,20 @@ struct Certificate<'a> {
 const FITS: Certificate<'_> = Certificate { made: "-1d", subject: SUBJECT, extensions: "" };
 
 impl Certificate<'_> {
+    /// The TSU's, by the root.
     fn write(&self, folder: &Path, key: &str) {
+        self.write_as(folder, key, ROOT, "pki/tsu.pem");
+    }
+
+    /// One for `key` in the file `out`, by the issuer with this certificate and key.
+    fn write_as(&self, folder: &Path, key: &str, issuer: (&str, &str), out: &str) {
         let fits = format!("{USAGE}{PURPOSE}");
         let extensions = if self.extensions.is_empty() { &fits } else { self.extensions };
         fs::write(folder.join("extensions.cnf"), extensions).expect("the directory is ours");
         let request = ["req", "-new", "-key", key, "-subj", self.subject, "-out", "tsu.csr"];
         expect(folder, "openssl", &request);
-        let issued = ["x509", "-req", "-in", "tsu.csr", "-out", "pki/tsu.pem", "-days", "365"];
-        let by = ["-CA", "pki/tsa-ca.pem", "-CAkey", "pki/tsa-ca.key", "-set_serial", "0x1234"];
+        let issued = ["x509", "-req", "-in", "tsu.csr", "-out", out, "-days", "365"];
+        let by = ["-CA", issuer.0, "-CAkey", issuer.1, "-set_serial", "0x1234"];
         let with = ["-sha256", "-extfile", "extensions.cnf"];
         let openssl = [&["-f", self.made, "openssl"][..], &issued, &by, &with].concat();
         expect(folder, "faketime", &openssl);
@@ -101,6 +114,17 @@ fn a_certificate_that_does_not_fit_refuses_to_start() {
         told(&rig, what, words);
     }
 
+    // A CA between the root and the TSU, whose certificate the TSU is not given, and then is.
+    expect(folder, "openssl", &["genpkey", "-algorithm", "EC", "-pkeyopt", P_256, "-out", CA_KEY]);
+    let ca =
+        Certificate { subject: "/C=XX/O=Chronolease Lab/CN=Issuing CA", extensions: CA, ..FITS };
+    ca.write_as(folder, CA_KEY, ROOT, "pki/ca.pem");
+    FITS.write_as(folder, "pki/tsu.key", ("pki/ca.pem", CA_KEY), "pki/tsu.pem");
+    told(&rig, "a chain that is missing", &["no valid chain", "chain_files", "TIS-7.6.4-05"]);
+    lay_over(rig.layout(), "tsu", "[signer]\nchain_files = [\"../pki/ca.pem\"]\n");
+    told(&rig, "a chain that is there", &[]);
+    lay_over(rig.layout(), "tsu", "");
+
     FITS.write(folder, "pki/nodes/tsu.key");
     told(&rig, "the certificate of another key", &["TIS-7.6.4-04"]);
     let rsa = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"];
@@ -137,7 +161,7 @@ fn figures_and_files_that_do_not_fit_refuse_to_start() {
         (
             "whole seconds at half a second",
             "[lease]\ngen_time_digits = 0\n",
-            &["lease.accuracy", "resolution", "632.3ms, more than the accuracy of 500ms"],
+            &["resolution", "632.3ms, more than the accuracy of 500ms", "EN 319 422 5.2.2"],
         ),
         (
             "four digits",

@@ -149,6 +149,13 @@ pub(crate) fn sound_requests_of_every_kind_are_granted(rig: &Rig) {
             assert!(answer.token().is_some(), "{last}: {answer:?}");
         }
     }
+    // R10: a digest is not looked at but for its length.
+    for octet in [0, 0xff] {
+        let mut request = tsp::request(b"hello");
+        request.message_imprint.hashed_message = vec![octet; 32].into();
+        let answer = client.ask_for(&request);
+        assert!(answer.token().is_some(), "{octet:02x}: {answer:?}");
+    }
     let long = [&[0x02, 20][..], &[0x7f; 20]].concat();
     let longest = [&[0x02, 64][..], &[0x7f; 64]].concat();
     for nonce in [&[2, 1, 0][..], &[2, 1, 0xff], &long, &longest] {

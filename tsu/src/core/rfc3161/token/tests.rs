@@ -5,9 +5,12 @@ use super::*;
 use crate::io::signer::Signer;
 use rasn_cms::tsp::TstInfo;
 
-/// The token as rasn's own complete types see it.
+mod asked;
+
+/// The token as rasn's own complete types see it, which write it in the very same octets.
 fn independent(token: &[u8]) -> (rasn_cms::SignedData, TstInfo) {
     let content_info: rasn_cms::ContentInfo = rasn::der::decode(token).unwrap();
+    assert_eq!(der::encode(&content_info), token);
     let signed_data: rasn_cms::SignedData =
         rasn::der::decode(content_info.content.as_bytes()).unwrap();
     assert_eq!(der::encode(&signed_data), content_info.content.as_bytes());
