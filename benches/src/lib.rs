@@ -4,4 +4,5 @@ pub mod clients;
 pub mod keys;
 pub mod page;
 pub mod processor;
+pub mod rigs;
 pub mod terms;

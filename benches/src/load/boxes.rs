@@ -1,14 +1,12 @@
 //! Both boxes with a lab around them, as processes of their own.
 
-use std::path::Path;
-
 use anyhow::Context as _;
 use chronolease_benches::clients::{self, Got};
 use chronolease_benches::processor::used_ns;
+use chronolease_benches::rigs::{self, Key};
+use chronolease_e2e::Rig;
 use chronolease_e2e::process::Process;
-use chronolease_e2e::rig::{TSU, lay_over};
-use chronolease_e2e::tools::expect;
-use chronolease_e2e::{Options, Rig};
+use chronolease_e2e::rig::TSU;
 use chronolease_sys::Clocks;
 
 /// What is measured.
@@ -16,8 +14,7 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// Laid over the TSU's configuration.
     overlay: &'static str,
-    /// What `openssl genpkey` takes for the key; none for the lab's own on P-256.
-    key: Option<&'static [&'static str]>,
+    pub(crate) key: Key,
     pub(crate) goal: Goal,
 }
 
@@ -30,26 +27,24 @@ pub(crate) enum Goal {
     Efficiency(f64),
 }
 
-const RSA_4096: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"];
-
 pub(crate) const CASES: [Case; 4] = [
     Case {
         name: "P-256, sampled",
         overlay: "[token]\nself_check = \"sampled\"\n",
-        key: None,
+        key: Key::P256,
         goal: Goal::Microseconds(60.0),
     },
-    Case { name: "P-256, every", overlay: "", key: None, goal: Goal::Microseconds(115.0) },
+    Case { name: "P-256, every", overlay: "", key: Key::P256, goal: Goal::Microseconds(115.0) },
     Case {
         name: "RSA-4096, sampled",
         overlay: "[token]\nself_check = \"sampled\"\n[signer]\nrsa_padding = \"pss\"\n",
-        key: Some(RSA_4096),
+        key: Key::Rsa(4_096),
         goal: Goal::Efficiency(0.85),
     },
     Case {
         name: "RSA-4096, every",
         overlay: "[signer]\nrsa_padding = \"pss\"\n",
-        key: Some(RSA_4096),
+        key: Key::Rsa(4_096),
         goal: Goal::Efficiency(0.85),
     },
 ];
@@ -74,17 +69,7 @@ pub(crate) struct Round {
 impl Boxes {
     /// Starts them and waits for the first lease.
     pub(crate) fn start(case: &Case) -> anyhow::Result<Self> {
-        let mut rig = Rig::prepared(&Options::default());
-        lay_over(rig.layout(), "tsu", case.overlay);
-        if let Some(key) = case.key {
-            let folder = rig.layout().dir();
-            expect(folder, "openssl", &[&["genpkey", "-out", "pki/tsu.key"], key].concat());
-            certify(folder)?;
-        }
-        rig.start_sources();
-        rig.start_monitor();
-        rig.start_tsu();
-        rig.wait_for_lease();
+        let rig = rigs::start(case.overlay, case.key)?;
         Ok(Self { rig })
     }
 
@@ -114,18 +99,4 @@ impl Boxes {
         let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
         Ok(number.context("VmRSS")?.trim().parse()?)
     }
-}
-
-/// A certificate of the lab's root for the key in `pki/tsu.key`.
-fn certify(folder: &Path) -> anyhow::Result<()> {
-    let extensions =
-        "keyUsage = critical, digitalSignature\nextendedKeyUsage = critical, timeStamping\n";
-    std::fs::write(folder.join("extensions.cnf"), extensions)?;
-    let subject = "/C=XX/O=Chronolease Lab/CN=tsu-1";
-    let request = ["req", "-new", "-key", "pki/tsu.key", "-subj", subject, "-out", "tsu.csr"];
-    expect(folder, "openssl", &request);
-    let issued = ["x509", "-req", "-in", "tsu.csr", "-out", "pki/tsu.pem", "-days", "300"];
-    let by = ["-CA", "pki/tsa-ca.pem", "-CAkey", "pki/tsa-ca.key", "-set_serial", "0x1234"];
-    expect(folder, "openssl", &[&issued[..], &by, &["-extfile", "extensions.cnf"]].concat());
-    Ok(())
 }

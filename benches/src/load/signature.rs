@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use anyhow::{Context as _, anyhow, ensure};
+use chronolease_benches::rigs::Key;
 use chronolease_net::random;
 use chronolease_sys::cpu_time;
 use chronolease_tsu::core::rfc3161::{KeyTerms, RsaPadding, TsuCertificate};
@@ -27,7 +28,7 @@ impl Signature {
     pub(crate) fn of(boxes: &Boxes, case: &Case) -> anyhow::Result<Self> {
         let layout = boxes.rig.layout();
         let der = load_certificates(&layout.file("pki/tsu.pem"))?.pop().context("a certificate")?;
-        let is_rsa = case.name.starts_with("RSA");
+        let is_rsa = case.key != Key::P256;
         let terms =
             KeyTerms { rsa_padding: is_rsa.then_some(RsaPadding::Pss), ..KeyTerms::default() };
         let certificate = TsuCertificate::check(&der, &terms)

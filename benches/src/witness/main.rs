@@ -2,7 +2,8 @@
 //! against that of a leased one, and the monitor's processor time for each confirmed token.
 //!
 //! Two rigs run side by side, one in each mode. Rounds alternate between them, so that a machine
-//! that grows slower or faster meanwhile touches both alike.
+//! that grows slower or faster meanwhile touches both alike. Once with the fastest key there is and
+//! once with one as slow as those of an HSM.
 
 use std::fmt::Write as _;
 
@@ -10,7 +11,8 @@ use anyhow::{Context as _, ensure};
 use chronolease_benches::clients::{self, Got};
 use chronolease_benches::page::{self, median};
 use chronolease_benches::processor::used_ns;
-use chronolease_e2e::{Options, Rig, rig::TSU};
+use chronolease_benches::rigs::{self, Key};
+use chronolease_e2e::{Rig, rig::TSU};
 use chronolease_sys::Clocks;
 use clap::Parser;
 
@@ -46,10 +48,27 @@ struct Pair {
     rig: Rig,
 }
 
+/// A key that TSUs sign with.
+struct Suite {
+    name: &'static str,
+    key: Key,
+    overlay: &'static str,
+}
+
+const SUITES: [Suite; 2] = [
+    Suite { name: "ECDSA P-256", key: Key::P256, overlay: "" },
+    Suite {
+        name: "RSA-3072, PSS",
+        key: Key::Rsa(3_072),
+        overlay: "[signer]\nrsa_padding = \"pss\"\n",
+    },
+];
+
 impl Pair {
-    fn start(mode: &str) -> Self {
-        let overlay = Some(format!("[tsu]\nmode = \"{mode}\"\n[log]\nlevel = \"warn\"\n"));
-        Self { rig: Rig::with_lease(&Options { tsu_overlay: overlay, ..Options::default() }) }
+    fn start(mode: &str, suite: &Suite) -> std::io::Result<Self> {
+        let log = "[log]\nlevel = \"warn\"\n";
+        let overlay = format!("[tsu]\nmode = \"{mode}\"\n{log}{}", suite.overlay);
+        Ok(Self { rig: rigs::start(&overlay, suite.key)? })
     }
 
     fn round(&self, clocks: Clocks, in_flight: usize, ms: u64) -> anyhow::Result<Got> {
@@ -91,44 +110,64 @@ impl Pair {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let clocks = Clocks::open()?;
-    let [witnessed, leased] = ["witnessed", "leased"].map(Pair::start);
+    let mut page = head(&arguments, clocks)?;
+    for suite in SUITES {
+        let witnessed = Pair::start("witnessed", &suite)?;
+        let leased = Pair::start("leased", &suite)?;
+        let pairs = rounds(&arguments, clocks, &witnessed, &leased)?;
+        let cost = |_| witnessed.cost(clocks, arguments.in_flight_large, arguments.round_ms);
+        let costs = (0..arguments.rounds).map(cost).collect::<anyhow::Result<Vec<_>>>()?;
+        report(&mut page, &suite, arguments.in_flight_large, &pairs, &costs)?;
+    }
+    page::show(&page, "witness", arguments.write)
+}
+
+fn rounds(
+    arguments: &Arguments,
+    clocks: Clocks,
+    witnessed: &Pair,
+    leased: &Pair,
+) -> anyhow::Result<Vec<(Got, Got)>> {
     let (in_flight, ms) = (arguments.in_flight, arguments.round_ms);
-    for pair in [&witnessed, &leased] {
+    for pair in [witnessed, leased] {
         pair.round(clocks, in_flight, ms)?;
     }
-    let (mut pairs, mut costs) = (Vec::new(), Vec::new());
+    let mut pairs = Vec::new();
     for number in 0..arguments.rounds {
         // Who is first changes, too.
-        let mut rounds = [&witnessed, &leased];
+        let mut rounds = [witnessed, leased];
         if number % 2 == 1 {
             rounds.reverse();
         }
         let [one, two] = rounds.map(|pair| pair.round(clocks, in_flight, ms));
         pairs.push(if number % 2 == 0 { (one?, two?) } else { (two?, one?) });
-        costs.push(witnessed.cost(clocks, arguments.in_flight_large, ms)?);
     }
-    page::show(&report(&arguments, clocks, &pairs, &costs)?, "witness", arguments.write)
+    Ok(pairs)
 }
 
-fn report(
-    arguments: &Arguments,
-    clocks: Clocks,
-    pairs: &[(Got, Got)],
-    costs: &[Cost],
-) -> anyhow::Result<String> {
-    let of = |figure: &dyn Fn(&(Got, Got)) -> f64| median(pairs.iter().map(figure).collect());
-    let ratio = of(&|(witnessed, leased)| witnessed.tokens_per_s() / leased.tokens_per_s());
-    let mut page = format!(
+fn head(arguments: &Arguments, clocks: Clocks) -> anyhow::Result<String> {
+    Ok(format!(
         "# Witnessed against leased\n\n{}\n\
          Whole pairs as shipped, on loopback, TSU, monitor, sources and clients on the same cores.\n\
          {} requests in flight, {} pairs of rounds of {} ms. Medians over the rounds.\n\n\
-         Made by `cargo run --release -p chronolease-benches --bin witness -- --write`.\n\n\
-         | | witnessed | leased |\n|---|---:|---:|\n",
+         Made by `cargo run --release -p chronolease-benches --bin witness -- --write`.\n",
         page::circumstances(clocks)?,
         arguments.in_flight,
         arguments.rounds,
         arguments.round_ms,
-    );
+    ))
+}
+
+fn report(
+    page: &mut String,
+    suite: &Suite,
+    in_flight_large: usize,
+    pairs: &[(Got, Got)],
+    costs: &[Cost],
+) -> std::fmt::Result {
+    let of = |figure: &dyn Fn(&(Got, Got)) -> f64| median(pairs.iter().map(figure).collect());
+    let ratio = of(&|(witnessed, leased)| witnessed.tokens_per_s() / leased.tokens_per_s());
+    writeln!(page, "\n## {}\n\n| | witnessed | leased |\n|---|---:|---:|", suite.name)?;
     type Figure = fn(&Got) -> f64;
     let figures: [(&str, Figure); 3] = [
         ("tokens per second", Got::tokens_per_s),
@@ -144,11 +183,10 @@ fn report(
         page,
         "\n| | |\n|---|---:|\n\
          | throughput, witnessed / leased (goal: at least 0.90) | {ratio:.3} |\n\
-         | tokens in a batch, {} requests in flight | {:.1} |\n\
+         | tokens in a batch, {in_flight_large} requests in flight | {:.1} |\n\
          | monitor CPU per confirmed token, us (goal: at most 10) | {:.2} |\n\n\
          Each pair of rounds, in tokens per second:\n\n\
          | witnessed | leased | ratio |\n|---:|---:|---:|",
-        arguments.in_flight_large,
         cost(|c| c.tokens_per_batch),
         cost(|c| c.cpu_us_per_token),
     )?;
@@ -156,5 +194,5 @@ fn report(
         let (w, l) = (witnessed.tokens_per_s(), leased.tokens_per_s());
         writeln!(page, "| {w:.0} | {l:.0} | {:.3} |", w / l)?;
     }
-    Ok(page)
+    Ok(())
 }
