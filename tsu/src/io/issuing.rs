@@ -112,7 +112,7 @@ impl Driver {
                 () = stop.cancelled() => return self.last_records(running),
                 Some(event) = self.link.recv() => event,
                 Some(token) = next_finished(&mut running.finished, &mut self.finished) => {
-                    Event::Finished(token)
+                    Event::Finished(Box::new(token))
                 }
                 Some(event) = running.recording.recorded() => event,
                 Some(incoming) = self.requests.recv(), if self.issuer.has_room() => {

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chronolease_core::broken::{self, Condition};
 use chronolease_core::leap::list::LeapList;
 use chronolease_core::sample::Sample;
+use chronolease_core::time::Span;
 use chronolease_monitor::core::authority::Rearm;
 use chronolease_monitor::core::sources::Report;
 use chronolease_net::evidence::MemoryDisk;
@@ -277,7 +278,7 @@ impl World {
             Happens::Tick { host, tick, .. } => self.tick(host, tick),
             Happens::Disk { host, .. } => self.written(host),
             Happens::Signed { host, finished, .. } => {
-                self.push(host, Item::tsu(issuing::Event::Finished(*finished)));
+                self.push(host, Item::tsu(issuing::Event::Finished(finished)));
             }
             Happens::Poll { source } => self.poll(source),
             Happens::Polled { report, .. } => {
@@ -331,7 +332,8 @@ impl World {
             let thread = usize::from(tsu.threads[1] < tsu.threads[0]);
             let at = tsu.threads[thread].max(self.now) + takes;
             tsu.threads[thread] = at;
-            let finished = Box::new(Finished { lane, id, token });
+            let took = Span::from_nanos(takes).magnitude();
+            let finished = Box::new(Finished { lane, id, took, token });
             self.later(at, Happens::Signed { host, life, finished });
         }
     }

@@ -6,6 +6,7 @@ use chronolease_core::evidence::leaf::{self, Intent};
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::{BatchSeq, ChannelBinding, LeaseSeq, Nonce, Serial};
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
+use chronolease_core::time::Bound;
 use chronolease_core::token::{Releasable, Signed, Witnessed};
 use chronolease_core::wire::{LeaseEnded, RefusedWhy};
 
@@ -47,6 +48,8 @@ pub struct Finished {
     pub lane: LaneId,
     /// The request that it answers.
     pub id: RequestId,
+    /// How long it took to sign.
+    pub took: Bound,
     /// `None` when it could not be signed or did not verify.
     pub token: Option<Signed<Content>>,
 }
@@ -102,7 +105,7 @@ pub enum Event {
     /// The confirmation of the batch in this lane is durable, or it is not.
     ConfirmationLogged(LaneId, Result<(), NotRecorded>),
     /// A token is signed. It does not wait for the others of its batch.
-    Finished(Finished),
+    Finished(Box<Finished>),
     /// Time passed.
     Tick,
 }

@@ -7,8 +7,8 @@
 //! A batch closes when a lane is free, somebody waits, and no other batch is on its way to the disk
 //! and the monitor, unless a full one waits: whoever comes meanwhile shares the next write and the
 //! next question. All its tokens are built from one sample: the one that came with the event that
-//! closed it. While one batch is signed the next ones are on their way, so that an HSM that is slow
-//! delays tokens but does not hold up the others. A token is released as soon as it is signed; its
+//! closed it. While one batch is signed the next one is on its way, so that the signing threads do
+//! not wait for it; where signatures are slow it starts out when they have little left to do. A token is released as soon as it is signed; its
 //! lane is free when all of its batch are.
 
 mod asking;
@@ -25,7 +25,7 @@ use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::LeaseSeq;
 use chronolease_core::lease::SignedLease;
 use chronolease_core::stamped::{Reading, Stamped};
-use chronolease_core::time::GenTime;
+use chronolease_core::time::{Bound, GenTime};
 use chronolease_core::token::{Draft, Judged};
 
 use sha2::{Digest, Sha256};
@@ -46,6 +46,9 @@ pub const BATCH_MAX: usize = 32;
 /// The most requests that wait for a slot; beyond it the pipeline takes no more in.
 pub const WAITING_MAX: usize = 1_024;
 
+/// From here on a signature takes as long as a batch's way to the disk and the monitor, or nearly so.
+const SLOW_SIGNATURE: Bound = Bound::from_nanos(200_000);
+
 const NO_TIME: Rejection =
     Rejection::new(FailInfo::TimeNotAvailable, "the TSA's time source is not available");
 const NO_KEY: Rejection =
@@ -65,6 +68,9 @@ pub struct Issuer {
     logging: BTreeMap<LaneId, Unlogged>,
     asking: Asking,
     signing: BTreeMap<LaneId, Signing>,
+    /// How long the last signature took.
+    signature: Bound,
+    lanes: usize,
     free: Vec<LaneId>,
     held: Option<LeaseSeq>,
     lease_record: Option<LeaseRecord>,
@@ -109,6 +115,8 @@ impl Issuer {
             logging: BTreeMap::new(),
             asking: Asking::default(),
             signing: BTreeMap::new(),
+            signature: Bound::ZERO,
+            lanes,
             free: (0..lanes).map(LaneId).collect(),
             held: None,
             lease_record: None,
@@ -143,10 +151,13 @@ impl Issuer {
         self.is_batch_due() && !self.free.is_empty() && !writes && self.can_ask()
     }
 
-    /// Whether those who wait make a batch: a full one, or one that finds the way free.
+    /// Whether those who wait make a batch: a full one, or one that finds the way free and does not
+    /// come to signers with enough to do for now.
     fn is_batch_due(&self) -> bool {
         let way_is_free = self.logging.is_empty() && self.asking.is_idle();
-        self.waiting.len() >= BATCH_MAX || (way_is_free && !self.waiting.is_empty())
+        let to_sign: usize = self.signing.values().map(Signing::left).sum();
+        let wanted = self.signature < SLOW_SIGNATURE || to_sign <= self.lanes;
+        self.waiting.len() >= BATCH_MAX || (way_is_free && wanted && !self.waiting.is_empty())
     }
 
     /// Whether a batch could be confirmed, if that is needed.
@@ -215,7 +226,7 @@ impl Issuer {
             Event::ConfirmationLogged(lane, recorded) => {
                 self.confirmation_logged(now, lane, recorded, out);
             }
-            Event::Finished(finished) => self.finished(now, finished, out),
+            Event::Finished(finished) => self.finished(now, *finished, out),
             Event::Tick => {
                 // A look at the clock even when nobody asks for a token.
                 let _ = self.holder.judge(now);

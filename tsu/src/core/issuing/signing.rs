@@ -19,11 +19,17 @@ const CONFIRMATION_AGE_MAX: Bound = Bound::from_millis(3_000);
 /// A batch at the signing threads.
 #[derive(Debug)]
 pub(super) struct Signing {
-    /// How many tokens are still to be signed.
     left: usize,
     confirmation: Stands,
     /// Signed tokens that wait for the confirmation to be on record.
     held: Vec<(RequestId, Option<Signed<Content>>)>,
+}
+
+impl Signing {
+    /// How many tokens are still to be signed.
+    pub(super) const fn left(&self) -> usize {
+        self.left
+    }
 }
 
 /// Where the confirmation of a batch stands.
@@ -59,7 +65,8 @@ impl Issuer {
 
     /// A token is signed: it leaves, unless the confirmation is not on record yet.
     pub(super) fn finished(&mut self, now: &Reading, finished: Finished, out: &mut Vec<Action>) {
-        let Finished { lane, id, token } = finished;
+        let Finished { lane, id, took, token } = finished;
+        self.signature = took;
         let Some(signing) = self.signing.get_mut(&lane) else { return };
         signing.left = signing.left.saturating_sub(1);
         signing.held.push((id, token));

@@ -32,6 +32,7 @@ struct Bench {
     issuer: Issuer,
     builder: Arc<TokenBuilder>,
     signer: FileSigner,
+    signature: Bound,
     next: u64,
     now: Sample,
     watch: ClockWatch,
@@ -51,7 +52,8 @@ impl Bench {
         let builder = Arc::new(pki.builder());
         let issuer = Issuer::new(me, Arc::clone(&builder), lanes);
         let (now, watch) = (sample(0, 0), ClockWatch::undisturbed(BOOT));
-        Self { issuer, builder, signer: pki.signer(), next: 0, now, watch, out: vec![] }
+        let (signer, signature) = (pki.signer(), Bound::ZERO);
+        Self { issuer, builder, signer, signature, next: 0, now, watch, out: vec![] }
     }
 
     fn leased(lanes: usize) -> Self {
@@ -125,7 +127,8 @@ impl Bench {
                 },
             )
         };
-        let finished = |(id, token)| Finished { lane, id, token: sign(token).ok() };
+        let took = self.signature;
+        let finished = |(id, token)| Finished { lane, id, took, token: sign(token).ok() };
         batch.into_iter().map(finished).collect()
     }
 
@@ -133,7 +136,7 @@ impl Bench {
     fn finish(&mut self, now: &Sample, tokens: Vec<Finished>) {
         let mut out = Vec::new();
         for token in tokens {
-            self.handle(now, Event::Finished(token));
+            self.handle(now, Event::Finished(Box::new(token)));
             out.append(&mut self.out);
         }
         self.out = out;
@@ -285,7 +288,8 @@ fn a_token_that_cannot_be_signed_is_a_system_failure_and_frees_its_slot() {
     let mut bench = Bench::leased(1);
     let id = bench.request(&sample(10, 0));
     let (lane, _) = bench.batch();
-    bench.handle(&sample(11, 0), Event::Finished(Finished { lane, id, token: None }));
+    let failed = Finished { lane, id, took: Bound::ZERO, token: None };
+    bench.handle(&sample(11, 0), Event::Finished(Box::new(failed)));
     assert_eq!(bench.replies(), [(id, Err(FailInfo::SystemFailure))]);
     bench.request(&sample(12, 0));
     bench.batch();

@@ -99,10 +99,15 @@ fn serve(
 ) {
     while let Some(first) = queue.next() {
         let (since, mut done, mut next) = (clocks.raw(), Vec::new(), Some(first));
+        let mut before = since;
         while let Some(Job { lane, id, token }) = next {
-            done.push(Finished { lane, id, token: sign(token) });
-            let held = (clocks.raw() - since).magnitude();
-            next = if held < HELD_MAX { queue.lock().tokens.pop_front() } else { None };
+            let token = sign(token);
+            let now = clocks.raw();
+            let took = (now - before).magnitude();
+            done.push(Finished { lane, id, took, token });
+            before = now;
+            let is_held = now - since < HELD_MAX.as_span();
+            next = if is_held { queue.lock().tokens.pop_front() } else { None };
         }
         if finished.blocking_send(done).is_err() {
             queue.close();
