@@ -1,5 +1,6 @@
 //! Times and bytes as text.
 
+use chronolease_core::evidence::leaf::SourceState;
 use chronolease_core::time::{GenTime, Timestamp, Utc};
 use time::OffsetDateTime;
 
@@ -21,6 +22,18 @@ pub fn gen_time(at: GenTime) -> String {
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The state of a source, as the metrics name it.
+#[must_use]
+pub const fn source_state(state: SourceState) -> &'static str {
+    match state {
+        SourceState::Ok => "ok",
+        SourceState::Falseticker => "falseticker",
+        SourceState::Stale => "stale",
+        SourceState::Unreachable => "unreachable",
+        SourceState::Excluded => "excluded",
+    }
 }
 
 fn seconds(unix: i64) -> String {

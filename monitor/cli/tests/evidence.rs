@@ -227,7 +227,7 @@ fn the_table_has_a_line_for_each_leaf() {
     with(&["2027-01-15T08:00:00.000000000Z", "started", "tsu version=\"0.1.0\""]);
     with(&["lease-granted", "tsu=tsu-1 lease=1 ttl=3s"]);
     with(&["lease-ended", "cause=step"]);
-    with(&["round", "sources=1/2", "quorum lost"]);
+    with(&["round", "sources=1/2", "quorum lost", "\"npl\"=unreachable (\"no-answer\")"]);
     with(&["verdict", "good clock-utc=[-1ms, 1ms]", "round_trip=400us"]);
     with(&["intent", "gen_time=2027-01-15T08:00:00.010000Z lease=1 sha256=0303"]);
     with(&["issued", "tokens=1"]);
@@ -274,6 +274,11 @@ fn json_lines_parse_and_have_the_fields() {
     assert_eq!(of("lease-ended")["found_by"]["raw_before_ns"], 20_000_000);
     assert_eq!(of("round")["utc"]["quorum_lost"]["required"], 3);
     assert_eq!(of("round")["sources"][0]["interval"]["lo_ns"], -900);
+    assert_eq!(of("round")["sources"][0]["reason"], Value::Null);
+    assert_eq!(of("round")["sources"][1]["reason"], "no-answer");
+    assert_eq!(of("round")["estimate"]["groups"], 1);
+    assert_eq!(of("round")["drifts"][0]["rate_ppb"]["hi"], 11_000);
+    assert_eq!(of("round")["drifts"][0]["stepped_ns"], 5_000_000);
     assert_eq!(of("verdict")["clock_minus_utc"]["hi_ns"], 1_000_000);
     assert_eq!(of("intent")["gen_time"], 1_800_000_000_010_000_000_i64);
     assert_eq!(of("intent")["imprint"], "03".repeat(32));

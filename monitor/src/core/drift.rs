@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use chronolease_core::interval::Interval;
 use chronolease_core::sample::Sample;
-use chronolease_core::time::{Bound, Ppb, RawInstant, Span};
+use chronolease_core::time::{Bound, Ppb, Rate, RawInstant, Span};
 
 /// The distance of the points that are kept.
 const SPACING: Bound = Bound::from_millis(60_000);
@@ -17,30 +17,6 @@ const POINTS: usize = 60;
 const SLEW: Ppb = Ppb::from_ppm(600);
 /// What two readings of one clock may differ by for no reason.
 const NOISE: Bound = Bound::from_nanos(20_000);
-
-/// A rate in parts per billion: what is proven of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// No less than this.
-    pub lo_ppb: i64,
-    /// No more than this.
-    pub hi_ppb: i64,
-}
-
-impl Rate {
-    /// The middle, for display.
-    #[must_use]
-    pub const fn middle_ppb(self) -> i64 {
-        self.lo_ppb.midpoint(self.hi_ppb)
-    }
-
-    /// Whether it is proven to be beyond `rho`.
-    #[must_use]
-    pub fn is_beyond(self, rho: Ppb) -> bool {
-        let rho = i64::from(rho.as_ppb());
-        self.lo_ppb > rho || self.hi_ppb < -rho
-    }
-}
 
 /// The rate of something that is known as an interval, over the last hour.
 #[derive(Clone, Debug, Default)]

@@ -221,7 +221,7 @@ impl Engine {
             if self.leap.boundaries().crossing {
                 self.drifts.restart();
             }
-            self.drifts.own(&now, &view);
+            self.drifts.own(&now, &view, self.sources.rules().rho);
             self.record(&now, &view);
             self.metrics.reader(&reading.reader.word());
             self.show(&now, &view);
@@ -241,8 +241,8 @@ impl Engine {
         leap::tell(&mut self.leap, &mut self.records);
         doubts::tell_smears(self);
         if self.rounds.is_due(now.raw_after, view.utc.is_ok()) {
-            // A leaf's intervals hold for its `raw_before`.
-            self.records.note(leaf::Event::Round(self.sources.round(now.raw_before)));
+            let round = drifts::round(self, now);
+            self.records.note(leaf::Event::Round(round));
         }
         self.records.flush(now);
     }
@@ -426,7 +426,7 @@ impl Engine {
             }
             Action::Judged(probed) => {
                 show::log_verdict(&probed);
-                self.drifts.tsu(ward, &probed);
+                self.drifts.tsu(ward, &probed, slot.ward.rules().limits.rho);
                 self.records.note(leaf::Event::Verdict(probed));
             }
         }

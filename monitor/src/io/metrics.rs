@@ -30,7 +30,7 @@ use super::records::Records;
 use crate::core::authority::{Rules, Ward, WardState};
 use crate::core::end_to_end::Found;
 use crate::core::leap::watch::LeapWatch;
-use crate::core::sources::{PollResult, SourceState, Sources, View};
+use crate::core::sources::{PollResult, Reason, SourceState, Sources, View};
 
 const CONFIRMED: &str = "confirmed";
 
@@ -246,6 +246,11 @@ impl MonitorMetrics {
     /// A source was asked by two clients; `None` when one of them had no answer.
     pub fn compared(&self, source: &str, agree: Option<bool>) {
         self.sources.compared(source, agree);
+    }
+
+    /// Shows why a source is in its state.
+    pub fn reason(&self, source: &str, reason: Option<&Reason>) {
+        self.sources.reason(source, reason.map(Reason::label));
     }
 
     /// Shows whether a source smears.

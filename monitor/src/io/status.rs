@@ -1,17 +1,19 @@
 //! What a person may read of the monitor's state: `GET /v1/status`.
 
+use chronolease_core::fusion::Agreement;
 use chronolease_core::lease::EndingCause;
 use chronolease_core::sample::Sample;
-use chronolease_core::time::{RawInstant, Span};
+use chronolease_core::time::{Ppb, RawInstant, Span};
 use chronolease_net::build;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::engine::Clock;
 use super::metrics::{bound_seconds, span_seconds};
 use crate::core::authority::Ward;
 use crate::core::end_to_end::Found;
 use crate::core::leap::watch::LeapWatch;
-use crate::core::sources::{Sources, View};
+use crate::core::sources::{Reason, Sources, View};
 
 /// The state at one instant. Numbers are for display.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +23,8 @@ pub struct Status {
     /// Milliseconds since 1970 by the monitor's system clock.
     system_clock_unix_ms: i64,
     utc: UtcStatus,
+    /// Box B: UTC against its oscillator, and the steps of its system clock.
+    oscillator: ClockStatus,
     leap_seconds: LeapStatus,
     sources: Vec<SourceStatus>,
     tsus: Vec<TsuStatus>,
@@ -39,6 +43,29 @@ struct UtcStatus {
     bound_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why_not: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimate: Option<EstimateStatus>,
+}
+
+/// Where most laboratories agree. Nothing rests on it.
+#[derive(Clone, Debug, Serialize)]
+struct EstimateStatus {
+    groups: usize,
+    /// Less the middle of what is known of UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset_s: Option<f64>,
+}
+
+/// How a clock runs.
+#[derive(Clone, Debug, Serialize)]
+struct ClockStatus {
+    /// Over the last hour; absent until known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift_ppm: Option<f64>,
+    /// Proven to be more than what is assumed of an oscillator.
+    beyond_rho: bool,
+    /// All steps since the monitor's start, whatever their direction.
+    stepped_s: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -57,7 +84,11 @@ struct SourceStatus {
     name: String,
     laboratory: String,
     state: &'static str,
-    /// Why it is not to be relied on, or what was wrong with its last answer.
+    /// Why it is not to be relied on, or what was wrong with its last answer: in one word, as in the
+    /// metrics and on record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// The same in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +108,20 @@ struct TsuStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     latched_by: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<ClockStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     end_to_end: Option<EndToEndStatus>,
+}
+
+/// What there is to be shown of a ward.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The ward.
+    pub ward: &'a Ward,
+    /// The last token that was asked for at the public endpoint.
+    pub found: Option<&'a Found>,
+    /// How its clock runs, if that was ever judged.
+    pub clock: Option<&'a Clock>,
 }
 
 /// The last token that was asked for at the public endpoint.
@@ -113,10 +157,11 @@ impl StatusWriter {
         now: &Sample,
         sources: &Sources,
         view: &View,
+        clock: &Clock,
         leap: &LeapWatch,
-        wards: impl Iterator<Item = (&'a Ward, Option<&'a Found>)>,
+        wards: impl Iterator<Item = Shown<'a>>,
     ) {
-        let status = Status::of(&self.monitor, now, sources, view, leap, wards);
+        let status = Status::of(&self.monitor, now, sources, view, clock, leap, wards);
         self.newest.send_replace(Some(status));
     }
 }
@@ -127,16 +172,19 @@ impl Status {
         now: &Sample,
         sources: &Sources,
         view: &View,
+        clock: &Clock,
         leap: &LeapWatch,
-        wards: impl Iterator<Item = (&'a Ward, Option<&'a Found>)>,
+        wards: impl Iterator<Item = Shown<'a>>,
     ) -> Self {
         let source = |(index, source): (usize, &crate::core::sources::Source)| {
             let shown = sources.shown(index, now.raw_after, now.real);
+            let reason = sources.reason(index, view, now.raw_after);
             SourceStatus {
                 name: source.name.clone(),
                 laboratory: source.group.clone(),
                 state: view.states[index].label(),
-                why: sources.why(index, view.states[index]),
+                why: reason.as_ref().map(ToString::to_string),
+                reason: reason.as_ref().map(Reason::label),
                 offset_s: shown.map(|(offset, _)| span_seconds(offset)),
                 uncertainty_s: shown.map(|(_, bound)| bound_seconds(bound)),
             }
@@ -145,21 +193,44 @@ impl Status {
             monitor: monitor.to_owned(),
             version: build::LONG_VERSION,
             system_clock_unix_ms: now.real.as_unix_nanos() / 1_000_000,
-            utc: UtcStatus {
-                known: view.utc.is_ok(),
-                usable_groups: sources.votes(now.raw_after).len(),
-                faults: sources.rules().faults.0,
-                false_groups: view
-                    .false_groups
-                    .iter()
-                    .map(|&group| sources.groups()[group].clone())
-                    .collect(),
-                bound_s: view.utc.ok().map(|utc| bound_seconds(utc.half_width())),
-                why_not: view.utc.err().map(|why| why.to_string()),
-            },
+            utc: UtcStatus::of(sources, view, now.raw_after),
+            oscillator: ClockStatus::of(clock, sources.rules().rho),
             leap_seconds: LeapStatus::of(leap),
             sources: sources.sources().enumerate().map(source).collect(),
-            tsus: wards.map(|(ward, found)| TsuStatus::of(ward, found, now.raw_after)).collect(),
+            tsus: wards.map(|shown| TsuStatus::of(shown, now.raw_after)).collect(),
+        }
+    }
+}
+
+impl UtcStatus {
+    fn of(sources: &Sources, view: &View, now: RawInstant) -> Self {
+        let name = |&group: &usize| sources.groups()[group].clone();
+        let estimate = |agreement: Agreement| EstimateStatus {
+            groups: agreement.votes,
+            offset_s: view
+                .utc
+                .ok()
+                .map(|utc| span_seconds(agreement.interval.midpoint() - utc.midpoint())),
+        };
+        Self {
+            known: view.utc.is_ok(),
+            usable_groups: sources.votes(now).len(),
+            faults: sources.rules().faults.0,
+            false_groups: view.false_groups.iter().map(name).collect(),
+            bound_s: view.utc.ok().map(|utc| bound_seconds(utc.half_width())),
+            why_not: view.utc.err().map(|why| why.to_string()),
+            estimate: sources.agreement(now).map(estimate),
+        }
+    }
+}
+
+impl ClockStatus {
+    fn of(clock: &Clock, rho: Ppb) -> Self {
+        let rate = clock.rate.rate();
+        Self {
+            drift_ppm: rate.map(|rate| rate.middle_ppb() as f64 / 1e3),
+            beyond_rho: rate.is_some_and(|rate| rate.is_beyond(rho)),
+            stepped_s: bound_seconds(clock.steps.total()),
         }
     }
 }
@@ -177,7 +248,7 @@ impl LeapStatus {
 }
 
 impl TsuStatus {
-    fn of(ward: &Ward, found: Option<&Found>, now: RawInstant) -> Self {
+    fn of(Shown { ward, found, clock }: Shown<'_>, now: RawInstant) -> Self {
         let bound = ward.verdict().and_then(|verdict| verdict.clock_bound());
         Self {
             id: ward.rules().tsu.to_string(),
@@ -186,6 +257,7 @@ impl TsuStatus {
             lease_sequence: ward.record().sequence.as_u64(),
             clock_bound_s: bound.map(bound_seconds),
             latched_by: ward.record().latch.map(EndingCause::label),
+            clock: clock.map(|clock| ClockStatus::of(clock, ward.rules().limits.rho)),
             end_to_end: found.map(|found| EndToEndStatus::of(found, now)),
         }
     }

@@ -5,8 +5,8 @@ use chronolease_core::clock_reader::{KernelState, Marker, ReaderWord};
 use chronolease_core::confirmation::Confirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Doubt, EndToEnd, Ended, Event, Intent, Leaf, LeafError, NewEpoch,
-    PeerBroken, PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceState, Started,
+    Assessment, BoxRole, Doubt, Drift, EndToEnd, Ended, Event, Intent, Leaf, LeafError, NewEpoch,
+    PeerBroken, PeerEpoch, Probed, Round, SourceDoubt, SourceReading, Started,
 };
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::interval::Interval;
@@ -169,24 +169,31 @@ fn round(it: &Round) -> Value {
         "sources": sources,
         "authenticated_only": it.authenticated_only,
         "utc": utc,
+        "estimate": it.estimate.map(|estimate| {
+            json!({ "interval": interval(estimate.interval), "groups": estimate.votes })
+        }),
+        "drifts": it.drifts.iter().map(drift).collect::<Vec<_>>(),
+    })
+}
+
+fn drift(it: &Drift) -> Value {
+    json!({
+        "clock": it.tsu.as_ref().map_or("box-b", |tsu| tsu.as_str()),
+        "rate_ppb": it.rate.map(|rate| json!({ "lo": rate.lo_ppb, "hi": rate.hi_ppb })),
+        "stepped_ns": it.stepped.as_nanos(),
     })
 }
 
 fn source(it: &SourceReading) -> Value {
-    let state = match it.state {
-        SourceState::Ok => "ok",
-        SourceState::Falseticker => "falseticker",
-        SourceState::Stale => "stale",
-        SourceState::Unreachable => "unreachable",
-        SourceState::Excluded => "excluded",
-    };
     let interval = it.interval.map(interval);
     json!({
         "name": it.name,
         "group": it.group,
-        "state": state,
+        "state": text::source_state(it.state),
         "interval": interval,
         "authenticated": it.authenticated,
+        "reason": it.reason.as_ref().map(|reason| &reason.word),
+        "detail": it.reason.as_ref().map(|reason| &reason.detail),
     })
 }
 

@@ -6,7 +6,7 @@ use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
     Assessment, BoxRole, Doubt, Ended, Event, Intent, Leaf, LeafError, NewEpoch, PeerBroken,
-    PeerEpoch, Probed, Round, SourceDoubt, SourceState, Started,
+    PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceState, Started,
 };
 use chronolease_core::evidence::note::Note;
 use chronolease_core::leap::passage::LeapChange;
@@ -123,10 +123,19 @@ fn confirmed(signed: &SignedConfirmation) -> String {
 fn round(round: &Round) -> String {
     let ok = round.sources.iter().filter(|source| source.state == SourceState::Ok).count();
     let sources = format!("sources={ok}/{}", round.sources.len());
-    match &round.utc {
+    let utc = match &round.utc {
         Ok(utc) => format!("{sources} utc=+-{}", utc.half_width()),
         Err(why) => format!("{sources} {why}"),
-    }
+    };
+    round.sources.iter().filter_map(trouble).fold(utc, |line, source| line + &source)
+}
+
+/// A source that is not to be relied on, or whose last poll went wrong.
+fn trouble(source: &SourceReading) -> Option<String> {
+    let SourceReading { name, state, reason, .. } = source;
+    let why = reason.as_ref().map(|it| format!(" ({:?})", it.word)).unwrap_or_default();
+    let is_sound = *state == SourceState::Ok && reason.is_none();
+    (!is_sound).then(|| format!(" {name:?}={}{why}", text::source_state(*state)))
 }
 
 fn verdict(probed: &Probed) -> String {

@@ -10,14 +10,14 @@ use chronolease_core::clock_reader::RawWindow;
 use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Doubt, Ended, Event, Imprint, Intent, IssuedToken, Leaf, NewEpoch,
-    PeerBroken, PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceState, Started,
-    TornTail,
+    Assessment, BoxRole, Doubt, Drift, Ended, Event, Imprint, Intent, IssuedToken, Leaf, NewEpoch,
+    PeerBroken, PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceReason, SourceState,
+    Started, TornTail,
 };
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::note::{KeyName, LogKey};
 use chronolease_core::evidence::{TreeHead, TreeSize};
-use chronolease_core::fusion::{Faults, NoUtc};
+use chronolease_core::fusion::{Agreement, Faults, NoUtc};
 use chronolease_core::id::{BootId, ChannelBinding, Incarnation, LeaseSeq, Serial, TsuId};
 use chronolease_core::interval::Interval;
 use chronolease_core::judge::Limits;
@@ -28,7 +28,9 @@ use chronolease_core::leap::smear::Smear;
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
 use chronolease_core::pps::{PlacedEdge, PpsChange, PpsLimits, PpsState};
 use chronolease_core::sample::Sample;
-use chronolease_core::time::{Bound, GenTime, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
+use chronolease_core::time::{
+    Bound, GenTime, GenTimeDigits, Ppb, Rate, RawInstant, Span, Timestamp,
+};
 use chronolease_net::evidence::{self, Disk, Entry, Known, Owner, Settings};
 use chronolease_net::keys::EvidenceSigner;
 
@@ -249,6 +251,8 @@ fn round() -> Event {
         state,
         interval,
         authenticated: false,
+        reason: (state != SourceState::Ok)
+            .then(|| SourceReason { word: "no-answer".into(), detail: "no answer".into() }),
     };
     Event::Round(Round {
         faults: Faults(1),
@@ -258,6 +262,12 @@ fn round() -> Event {
         ],
         authenticated_only: false,
         utc: Err(NoUtc::QuorumLost { usable: 1, required: 3 }),
+        estimate: Some(Agreement { interval: interval(-900, 1_100), votes: 1 }),
+        drifts: vec![Drift {
+            tsu: Some(tsu()),
+            rate: Some(Rate { lo_ppb: -9_000, hi_ppb: 11_000 }),
+            stepped: Bound::from_millis(5),
+        }],
     })
 }
 

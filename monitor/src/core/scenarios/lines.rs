@@ -3,6 +3,7 @@
 use super::SourceState::{Excluded, Falseticker, Ok, Stale, Unreachable};
 use super::*;
 use crate::core::ntp::exchange::{Kiss, Refused};
+use crate::core::sources::Reason;
 use crate::core::sources::pace::Pace;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -83,7 +84,8 @@ fn excluded_at_once(change: impl Fn(&mut Lab), refused: &str) {
     world.expect_truth();
     let PollResult::Refused(why) = &world.last[1] else { panic!("{:?}", world.last[1]) };
     assert_eq!(why.label(), refused);
-    assert_eq!(world.sources.why(1, Excluded), Some(why.to_string()));
+    let reason = world.sources.reason(1, &world.view(), world.now());
+    assert_eq!(reason, Some(Reason::Refused(*why)));
     world.labs[1] = Lab::HONEST;
     world.rounds(1);
     world.expect_state(1, Ok);

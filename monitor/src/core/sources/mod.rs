@@ -7,6 +7,7 @@ pub mod backoff;
 mod boundaries;
 pub mod pace;
 mod rounds;
+mod states;
 
 use std::collections::BTreeSet;
 
@@ -16,6 +17,7 @@ use chronolease_core::time::{Bound, Ppb, RawInstant, Span, Timestamp, Utc};
 
 use super::ntp::exchange::{Meaning, Refused, SourceSample};
 pub use rounds::Rounds;
+pub use states::{Reason, SourceState};
 
 /// One configured server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,15 +89,6 @@ impl PollResult {
             Self::Failed(_) => "failed",
         }
     }
-
-    fn trouble(&self) -> Option<String> {
-        match self {
-            Self::Sample(_) => None,
-            Self::Refused(refused) => Some(refused.to_string()),
-            Self::NoAnswer => Some("no answer".to_owned()),
-            Self::Failed(why) => Some(why.clone()),
-        }
-    }
 }
 
 /// A finished poll, as a poller reports it.
@@ -107,42 +100,6 @@ pub struct Report {
     pub epoch: Epoch,
     /// How it went.
     pub result: PollResult,
-}
-
-/// What is to be said of a source. While there is no UTC, nobody can tell who lies: then sources
-/// with a usable sample stay [`SourceState::Ok`], and the alarm is the missing UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SourceState {
-    /// It has a usable sample.
-    Ok,
-    /// Its interval does not meet UTC. Or its laboratory contradicts itself and each of the
-    /// laboratory's servers by itself meets UTC, so that it is as suspect as the others.
-    Falseticker,
-    /// Its last answer was sound, but is too old, or from before a continuity break or the other
-    /// side of a boundary.
-    Stale,
-    /// It was never heard, or its last poll got no answer and no usable sample is left.
-    Unreachable,
-    /// Its last answer was refused and no usable sample is left.
-    Excluded,
-}
-
-impl SourceState {
-    /// All states.
-    pub const ALL: [Self; 5] =
-        [Self::Ok, Self::Falseticker, Self::Stale, Self::Unreachable, Self::Excluded];
-
-    /// A name for logs and metric labels.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Falseticker => "falseticker",
-            Self::Stale => "stale",
-            Self::Unreachable => "unreachable",
-            Self::Excluded => "excluded",
-        }
-    }
 }
 
 /// What the monitor knows at one instant.
@@ -176,15 +133,15 @@ struct Tracked {
     heard: Heard,
     /// It is not to be relied on for now, whatever it says.
     left_out: bool,
-    /// How the last poll went, in words; nothing while it is sound.
-    trouble: Option<String>,
+    /// What was wrong with the last poll; nothing while it is sound.
+    trouble: Option<Reason>,
     /// How many samples it gave since the last new beginning.
     samples: u32,
 }
 
 impl Tracked {
     fn take(&mut self, result: &PollResult, age_max: Bound) {
-        self.trouble = result.trouble();
+        self.trouble = Reason::of(result);
         match result {
             PollResult::Sample(newer) => {
                 // A start-up widens and never narrows: what the quick polls say counts together.
@@ -322,21 +279,6 @@ impl Sources {
         self.tracked.get(source)?.newest(now, self.rules.age_max)
     }
 
-    /// Why a source is not to be relied on, if so, in words.
-    #[must_use]
-    pub fn why(&self, source: usize, state: SourceState) -> Option<String> {
-        let tracked = self.tracked.get(source)?;
-        match state {
-            SourceState::Ok => tracked.trouble.clone(),
-            SourceState::Falseticker => Some("its interval does not meet UTC".to_owned()),
-            SourceState::Excluded if tracked.left_out => Some("it smears leap seconds".to_owned()),
-            SourceState::Stale => Some("its last sample is too old, or was discarded".to_owned()),
-            SourceState::Excluded | SourceState::Unreachable => {
-                Some(tracked.trouble.clone().unwrap_or_else(|| "never heard".to_owned()))
-            }
-        }
-    }
-
     /// Where most laboratories agree at `now`: an estimate to be looked at, nothing else.
     #[must_use]
     pub fn agreement(&self, now: RawInstant) -> Option<Agreement> {
@@ -409,32 +351,6 @@ impl Sources {
             .filter_map(move |tracked| tracked.usable(now, self.rules.age_max))
             .filter(|sample| self.rules.voters.admit(sample))
             .map(move |sample| sample.at(now, self.rules.rho))
-    }
-
-    /// What is to be said of a source, given UTC and the laboratories that do not meet it.
-    fn state(
-        &self,
-        source: usize,
-        now: RawInstant,
-        known: Option<(Interval, &[usize])>,
-    ) -> SourceState {
-        let tracked = &self.tracked[source];
-        let Some(sample) = tracked.usable(now, self.rules.age_max) else {
-            return match tracked.heard {
-                _ if tracked.left_out => SourceState::Excluded,
-                Heard::Sample => SourceState::Stale,
-                Heard::Refusal => SourceState::Excluded,
-                Heard::Silence | Heard::Never => SourceState::Unreachable,
-            };
-        };
-        let Some((utc, false_groups)) = known else { return SourceState::Ok };
-        let meets = |interval: Interval| interval.intersection(utc).is_some();
-        // Where a server of a false laboratory misses UTC, that one is to blame; else they all are.
-        let suspect = self.rules.voters.admit(sample)
-            && false_groups.contains(&tracked.group)
-            && self.intervals(tracked.group, now).all(meets);
-        let blameless = meets(sample.at(now, self.rules.rho)) && !suspect;
-        if blameless { SourceState::Ok } else { SourceState::Falseticker }
     }
 }
 

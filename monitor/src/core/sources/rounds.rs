@@ -1,9 +1,12 @@
 //! What goes on record of the sources, and how often.
 
-use chronolease_core::evidence::leaf::{self, Round, SourceReading};
+use chronolease_core::evidence::leaf::{self, Round, SourceReading, SourceReason};
 use chronolease_core::time::{Bound, RawInstant};
 
 use super::{SourceState, Sources, Tracked, Voters};
+
+/// What a system says of a poll that failed may be of any length.
+const DETAIL_CHARS_MAX: usize = 200;
 
 /// Says when a round goes on record: once in each poll, and whenever UTC comes or goes.
 #[derive(Clone, Copy, Debug)]
@@ -32,26 +35,36 @@ impl Rounds {
 }
 
 impl Sources {
-    /// What all sources say at `now`, and what follows.
+    /// What all sources say at `now`, and what follows. How clocks run is not known here.
     #[must_use]
     pub fn round(&self, now: RawInstant) -> Round {
         let view = self.view(now);
-        let reading = |(tracked, state): (&Tracked, &SourceState)| SourceReading {
-            name: tracked.source.name.clone(),
-            group: tracked.source.group.clone(),
-            state: (*state).into(),
-            interval: tracked
-                .usable(now, self.rules.age_max)
-                .map(|sample| sample.at(now, self.rules.rho)),
-            authenticated: tracked
-                .usable(now, self.rules.age_max)
-                .is_some_and(|sample| sample.authenticated),
+        let reason = |source| {
+            self.reason(source, &view, now).map(|reason| SourceReason {
+                word: reason.label().to_owned(),
+                detail: reason.to_string().chars().take(DETAIL_CHARS_MAX).collect(),
+            })
         };
+        let reading =
+            |(source, (tracked, state)): (usize, (&Tracked, &SourceState))| SourceReading {
+                name: tracked.source.name.clone(),
+                group: tracked.source.group.clone(),
+                state: (*state).into(),
+                interval: tracked
+                    .usable(now, self.rules.age_max)
+                    .map(|sample| sample.at(now, self.rules.rho)),
+                authenticated: tracked
+                    .usable(now, self.rules.age_max)
+                    .is_some_and(|sample| sample.authenticated),
+                reason: reason(source),
+            };
         Round {
             faults: self.rules.faults,
-            sources: self.tracked.iter().zip(&view.states).map(reading).collect(),
+            sources: self.tracked.iter().zip(&view.states).enumerate().map(reading).collect(),
             authenticated_only: self.rules.voters == Voters::Authenticated,
             utc: view.utc,
+            estimate: self.agreement(now),
+            drifts: Vec::new(),
         }
     }
 }
@@ -72,6 +85,8 @@ impl From<SourceState> for leaf::SourceState {
 mod tests {
     use super::super::tests::{FIVE, heard, raw};
     use super::*;
+    use crate::core::ntp::exchange::Refused;
+    use crate::core::sources::{PollResult, Report};
     use chronolease_core::fusion::{Faults, NoUtc, Vote, fuse};
 
     #[test]
@@ -98,6 +113,27 @@ mod tests {
         let again = fuse(&votes, round.faults).map(|fused| fused.utc);
         assert!(again.is_ok());
         assert_eq!(round.utc, again);
+    }
+
+    #[test]
+    fn a_round_says_why_each_source_is_in_its_state_and_where_most_agree() {
+        let mut sources = heard(&FIVE, &[500, 1, 2, 3]);
+        let refused = PollResult::Refused(Refused::Stratum { stratum: 16 });
+        let epoch = sources.epoch();
+        sources.handle(&Report { source: 3, epoch, result: refused });
+        let failed = PollResult::Failed("no route to host ".repeat(100));
+        sources.handle(&Report { source: 2, epoch, result: failed });
+        let round = sources.round(raw(10));
+        let words: Vec<Option<&str>> =
+            round.sources.iter().map(|s| Some(s.reason.as_ref()?.word.as_str())).collect();
+        let [liar, sick, never] = ["misses-utc", "stratum", "never-heard"].map(Some);
+        // Its older sample still counts; what was wrong with its last poll is told all the same.
+        assert_eq!(words, [liar, None, Some("failed"), sick, never]);
+        let detail = |source: usize| &round.sources[source].reason.as_ref().expect("told").detail;
+        assert_eq!(detail(3), "stratum 16 outside the range");
+        assert_eq!(detail(2).len(), 200);
+        let estimate = round.estimate.expect("somebody is heard");
+        assert_eq!((estimate.votes, round.utc), (2, Ok(estimate.interval)));
     }
 
     #[test]

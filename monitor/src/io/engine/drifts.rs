@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chronolease_core::evidence::leaf::{Assessment, Probed};
+use chronolease_core::evidence::leaf::{Assessment, Drift, Probed, Round};
+use chronolease_core::id::TsuId;
 use chronolease_core::sample::Sample;
-use tracing::warn;
+use chronolease_core::time::Ppb;
+use tracing::{error, info, warn};
 
+use super::Engine;
 use crate::core::drift::{RateWatch, StepWatch};
 use crate::core::sources::View;
 
@@ -16,6 +19,34 @@ pub struct Clock {
     pub rate: RateWatch,
     /// What it was stepped by, against the oscillator of its box.
     pub steps: StepWatch,
+    is_beyond: bool,
+}
+
+impl Clock {
+    /// Whether its rate is proven to be beyond `rho`, when that is news.
+    fn beyond_is_news(&mut self, rho: Ppb) -> Option<bool> {
+        let is_beyond = self.rate.rate().is_some_and(|rate| rate.is_beyond(rho));
+        (self.is_beyond != is_beyond).then(|| {
+            self.is_beyond = is_beyond;
+            is_beyond
+        })
+    }
+
+    fn drift(&self, tsu: Option<TsuId>) -> Drift {
+        Drift { tsu, rate: self.rate.rate(), stepped: self.steps.total() }
+    }
+}
+
+/// What goes on record of the sources, with how the clocks run against them.
+pub(super) fn round(engine: &Engine, now: &Sample) -> Round {
+    // A leaf's intervals hold for its `raw_before`.
+    let mut round = engine.sources.round(now.raw_before);
+    let tsus = engine.slots.iter().enumerate().filter_map(|(ward, slot)| {
+        let clock = engine.drifts.of(ward)?;
+        Some(clock.drift(Some(slot.ward.rules().tsu.clone())))
+    });
+    round.drifts = std::iter::once(engine.drifts.own.drift(None)).chain(tsus).collect();
+    round
 }
 
 /// All clocks that the monitor sees.
@@ -27,17 +58,25 @@ pub struct Drifts {
 
 impl Drifts {
     /// Box B: its clocks showed `now`, and this is known of UTC.
-    pub(super) fn own(&mut self, now: &Sample, view: &View) {
+    pub(super) fn own(&mut self, now: &Sample, view: &View, rho: Ppb) {
         if let Some(step) = self.own.steps.note(now) {
             warn!(%step, "this box's system clock was stepped");
         }
         if let Ok(utc) = view.utc {
             self.own.rate.note(now.raw_after, utc);
         }
+        match self.own.beyond_is_news(rho) {
+            Some(true) => error!(
+                rho_ppb = rho.as_ppb(),
+                "this box's oscillator is proven to be off by more than rho"
+            ),
+            Some(false) => info!("this box's oscillator is not proven to be off any more"),
+            None => {}
+        }
     }
 
     /// A TSU's clock was judged.
-    pub(super) fn tsu(&mut self, ward: usize, probed: &Probed) {
+    pub(super) fn tsu(&mut self, ward: usize, probed: &Probed, rho: Ppb) {
         let tsu = &probed.tsu;
         let clock = self.tsus.entry(ward).or_default();
         if let Some(step) = clock.steps.note(&probed.answer) {
@@ -49,6 +88,13 @@ impl Drifts {
                 clock.rate.note(probed.judged_at, off);
             }
             Assessment::Unusable => {}
+        }
+        match clock.beyond_is_news(rho) {
+            Some(true) => {
+                error!(%tsu, rho_ppb = rho.as_ppb(), "the TSU's clock is proven to drift by more than rho")
+            }
+            Some(false) => info!(%tsu, "the TSU's clock is not proven to drift too fast any more"),
+            None => {}
         }
     }
 

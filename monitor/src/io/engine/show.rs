@@ -7,6 +7,7 @@ use tracing::{error, info};
 
 use super::Engine;
 use crate::core::sources::View;
+use crate::io::status::Shown;
 
 impl Engine {
     /// For metrics, health and status.
@@ -14,6 +15,8 @@ impl Engine {
         let at: RawInstant = now.raw_after;
         for (index, (source, state)) in self.sources.sources().zip(&view.states).enumerate() {
             self.metrics.source(&source.name, *state, self.sources.shown(index, at, now.real));
+            let reason = self.sources.reason(index, view, at);
+            self.metrics.reason(&source.name, reason.as_ref());
             self.metrics.smearing(&source.name, self.leap.smears().of(index).is_some());
         }
         self.metrics.utc(view.utc.ok().map(|utc| utc.half_width()));
@@ -36,11 +39,13 @@ impl Engine {
             .then(|| "the clock reader of this box is lost: nothing is granted".to_owned());
         let reasons = no_utc.into_iter().chain(self.records.trouble()).chain(unwatched);
         self.health.set_unready(reasons.collect());
-        let wards = self.slots.iter().map(|slot| {
-            let found = slot.public.as_ref().and_then(|public| public.probe.last());
-            (&slot.ward, found)
+        let wards = self.slots.iter().enumerate().map(|(index, slot)| Shown {
+            ward: &slot.ward,
+            found: slot.public.as_ref().and_then(|public| public.probe.last()),
+            clock: self.drifts.of(index),
         });
-        self.status.write(now, &self.sources, view, &self.leap, wards);
+        let clock = self.drifts.box_b();
+        self.status.write(now, &self.sources, view, clock, &self.leap, wards);
     }
 }
 

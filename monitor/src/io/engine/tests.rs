@@ -4,6 +4,7 @@ use super::super::testing::{OFFSET, TestLog, clocks, close, sample};
 use super::*;
 use crate::core::assessment::{self, Limits};
 use crate::core::authority::{ConnId, Rearm, Record, Rules, Ward, WardState};
+use crate::core::continuity::Break;
 use crate::core::leap::watch::LeapRules;
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
@@ -384,4 +385,43 @@ async fn nothing_is_granted_while_the_monitors_own_clock_reader_is_lost() {
     bench.tick(2_010);
     bench.answered(2_020, 0);
     assert_eq!(grants(&bench.sent()), 1);
+}
+
+/// What dates of certificates are judged by is UTC as known before the break, moved on by the
+/// oscillator: after a break that means nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_of_continuity_takes_the_date_from_the_certificates() {
+    let log = TestLog::new();
+    let evidence = log.open();
+    let mut bench = Bench::ready(&log, &evidence);
+    let tell = |bench: &Bench, at_ms: i64| {
+        let now = sample(at_ms);
+        bench.engine.tell_date(&now, &bench.engine.sources.view(now.raw_after));
+        *bench.engine.date.borrow()
+    };
+    assert!(tell(&bench, 1_000).is_some(), "UTC is known");
+    breaks::broke(&mut bench.engine, &sample(2_000), Break::Suspended(Span::from_millis(5)));
+    assert_eq!(*bench.engine.date.borrow(), None);
+    assert_eq!(tell(&bench, 2_000), None, "nothing is known yet");
+    for source in 0..5 {
+        bench.polled(source, 3_000);
+    }
+    assert_eq!(tell(&bench, 3_000).map(|known| known.at), Some(sample(3_000).raw_after));
+}
+
+/// The rounds of a running monitor tell how the clocks run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_tells_drifts_and_steps_of_both_boxes() {
+    let log = TestLog::new();
+    let evidence = log.open();
+    let mut bench = Bench::ready(&log, &evidence);
+    bench.answered(1_010, 0);
+    bench.tick(2_000);
+    bench.answered(2_010, 7);
+    let round = drifts::round(&bench.engine, &sample(3_000));
+    let [own, tsu] = &round.drifts[..] else { panic!("{:?}", round.drifts) };
+    assert_eq!((own.tsu.as_ref(), own.rate, own.stepped), (None, None, Bound::ZERO));
+    assert_eq!(tsu.tsu.as_ref().map(TsuId::as_str), Some("tsu-1"));
+    assert_eq!((tsu.rate, tsu.stepped), (None, Bound::from_millis(7)));
+    assert!(round.estimate.is_some());
 }

@@ -1,11 +1,10 @@
 //! What Prometheus reads of drifts and steps.
 
-use chronolease_core::time::Ppb;
+use chronolease_core::time::{Ppb, Rate};
 use chronolease_net::observe::{Metrics, MetricsError};
 use prometheus::{Gauge, GaugeVec, IntGauge, IntGaugeVec};
 
 use super::{bound_seconds, show};
-use crate::core::drift::Rate;
 use crate::io::engine::Clock;
 
 #[derive(Debug)]

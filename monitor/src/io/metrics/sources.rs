@@ -1,5 +1,8 @@
 //! What Prometheus reads of the sources and of their fusion.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use chronolease_core::fusion::NoUtc;
 use chronolease_core::time::RawInstant;
 use chronolease_net::observe::{Metrics, MetricsError, State, StateSet};
@@ -40,6 +43,9 @@ pub(super) struct SourceMetrics {
     compared: IntCounterVec,
     disagrees: IntGaugeVec,
     smearing: IntGaugeVec,
+    reason: IntGaugeVec,
+    /// The reason that is shown of each source.
+    reasons_shown: Mutex<BTreeMap<String, &'static str>>,
 }
 
 impl SourceMetrics {
@@ -86,6 +92,13 @@ impl SourceMetrics {
                 "1 while the source is found to spread a leap second.",
                 &["source"],
             )?,
+            reason: metrics.int_gauge_vec(
+                "source_reason",
+                "1 for why the source is in its state, or what was wrong with its last poll. Absent \
+                 while nothing is.",
+                &["source", "reason"],
+            )?,
+            reasons_shown: Mutex::default(),
         })
     }
 
@@ -107,6 +120,22 @@ impl SourceMetrics {
 
     pub(super) fn smearing(&self, source: &str, smears: bool) {
         self.smearing.with_label_values(&[source]).set(smears.into());
+    }
+
+    /// Shows `reason`, and takes away the one that was shown before.
+    pub(super) fn reason(&self, source: &str, reason: Option<&'static str>) {
+        let mut shown = self.reasons_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.get(source).copied() == reason {
+            return;
+        }
+        if let Some(before) = shown.remove(source) {
+            // An error says that it was not there: just as wanted.
+            drop(self.reason.remove_label_values(&[source, before]));
+        }
+        if let Some(reason) = reason {
+            self.reason.with_label_values(&[source, reason]).set(1);
+            shown.insert(source.to_owned(), reason);
+        }
     }
 
     pub(super) fn fusion(&self, sources: &Sources, view: &View, now: RawInstant) {

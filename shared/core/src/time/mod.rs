@@ -5,10 +5,12 @@
 
 mod gen_time;
 mod instant;
+mod rate;
 mod span;
 mod timestamp;
 
 pub use gen_time::{GenTime, GenTimeDigits};
 pub use instant::{BootInstant, RawInstant};
+pub use rate::Rate;
 pub use span::{Bound, Ppb, Span};
 pub use timestamp::{Tai, Timescale, Timestamp, Utc};

@@ -6,12 +6,14 @@ mod doubt;
 mod end_to_end;
 mod leap;
 mod pps;
+mod round;
 
 use doubt::SourceDoubt;
 use end_to_end::EndToEnd;
 use leap::LeapChange;
 use pps::PpsChange;
 use rasn::prelude::*;
+use round::Round;
 
 use super::super::TreeSize;
 use super::super::checkpoint::Checkpoint;
@@ -19,7 +21,6 @@ use super::super::merkle::Hash;
 use super::super::note::KeyName;
 use super::{event, imprint};
 use crate::clock_reader::asn1::ReaderWord;
-use crate::fusion::{Faults, NoUtc};
 use crate::id::{self, LeaseSeq};
 use crate::interval;
 use crate::time::{GenTime, RawInstant, Span};
@@ -97,54 +98,6 @@ struct LeaseEnded {
     cause: u8,
     #[rasn(tag(0))]
     found_by: Option<Sample>,
-}
-
-/// `Round ::= SEQUENCE { faults, sources SEQUENCE OF SourceReading, utc, authenticatedOnly [3] NULL
-/// OPTIONAL }`
-#[derive(AsnType, Encode, Decode)]
-struct Round {
-    faults: u32,
-    sources: SequenceOf<SourceReading>,
-    utc: Utc,
-    #[rasn(tag(3))]
-    authenticated_only: Option<()>,
-}
-
-/// `SourceReading ::= SEQUENCE { name, group, state, interval [0] OPTIONAL, authenticated [1] NULL
-/// OPTIONAL }`
-#[derive(AsnType, Encode, Decode)]
-struct SourceReading {
-    name: Utf8String,
-    group: Utf8String,
-    state: u8,
-    #[rasn(tag(0))]
-    interval: Option<Interval>,
-    #[rasn(tag(1))]
-    authenticated: Option<()>,
-}
-
-/// `Utc ::= CHOICE { known [0], quorumLost [1], noConsensus [2] }`
-#[derive(AsnType, Encode, Decode)]
-#[rasn(choice, automatic_tags)]
-enum Utc {
-    Known(Interval),
-    QuorumLost(QuorumLost),
-    NoConsensus(NoConsensus),
-}
-
-/// `QuorumLost ::= SEQUENCE { usable, required }`
-#[derive(AsnType, Encode, Decode)]
-struct QuorumLost {
-    usable: u32,
-    required: u32,
-}
-
-/// `NoConsensus ::= SEQUENCE { usable, best, required }`
-#[derive(AsnType, Encode, Decode)]
-struct NoConsensus {
-    usable: u32,
-    best: u32,
-    required: u32,
 }
 
 /// `Interval ::= SEQUENCE { lo, hi }`, in nanoseconds.
@@ -253,15 +206,6 @@ fn bytes(hash: &Hash) -> Bytes32 {
 
 fn key_name(name: &str) -> Result<KeyName, WireError> {
     KeyName::new(name).ok_or(WireError::Range("origin"))
-}
-
-/// Counts of laboratories; there are never more than a configuration can name.
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-fn size(n: u32) -> Result<usize, WireError> {
-    usize::try_from(n).map_err(|_| WireError::Range("count"))
 }
 
 fn serial(octets: &FixedOctetString<20>) -> Result<id::Serial, WireError> {

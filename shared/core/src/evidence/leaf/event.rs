@@ -2,7 +2,6 @@
 
 use crate::clock_reader::ReaderWord;
 use crate::confirmation::SignedConfirmation;
-use crate::fusion::{Faults, NoUtc};
 use crate::id::{Incarnation, LeaseSeq, Serial, TsuId};
 use crate::interval::Interval;
 use crate::leap::passage::LeapChange;
@@ -18,6 +17,7 @@ use super::super::merkle::Hash;
 use super::super::note::KeyName;
 use super::end_to_end::EndToEnd;
 use super::imprint::Imprint;
+use super::round::{Round, SourceState};
 
 /// What happened. The tags 12 to 15 of the grammar are reserved for kinds to come: the life cycle
 /// of keys and certificates, transitions of alarms, operators' actions, and anchors outside the
@@ -100,49 +100,6 @@ pub struct Ended {
     pub cause: EndingCause,
     /// The sample that gave it away, if one did.
     pub found_by: Option<Sample>,
-}
-
-/// What the sources say at the instant of the leaf's sample, and what follows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Round {
-    /// How many laboratories may lie.
-    pub faults: Faults,
-    /// Every configured source, in the configured order.
-    pub sources: Vec<SourceReading>,
-    /// Whether authenticated samples alone count.
-    pub authenticated_only: bool,
-    /// Holds UTC less RAW at the sample's `raw_before`, or says why nothing is known.
-    pub utc: Result<Interval, NoUtc>,
-}
-
-/// What one source says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceReading {
-    /// Its name in the configuration.
-    pub name: String,
-    /// Its laboratory in the configuration.
-    pub group: String,
-    /// What is to be said of it.
-    pub state: SourceState,
-    /// UTC less RAW by its account, if it has a usable sample.
-    pub interval: Option<Interval>,
-    /// Whether that sample proved who gave it (NTS).
-    pub authenticated: bool,
-}
-
-/// What is to be said of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SourceState {
-    /// It has a usable sample.
-    Ok,
-    /// Its interval does not meet UTC.
-    Falseticker,
-    /// Its sample is too old.
-    Stale,
-    /// It does not answer.
-    Unreachable,
-    /// Its answer was refused.
-    Excluded,
 }
 
 /// A probe, its answer and the verdict.

@@ -7,6 +7,7 @@ mod asn1;
 mod end_to_end;
 mod event;
 mod imprint;
+mod round;
 
 use crate::sample::Sample;
 use crate::wire::WireError;
@@ -14,9 +15,10 @@ use crate::wire::WireError;
 pub use end_to_end::{EndToEnd, EndToEndResult};
 pub use event::{
     Assessment, BoxRole, Doubt, Ended, Event, Intent, IssuedToken, NewEpoch, PeerBroken, PeerEpoch,
-    Probed, Round, SourceDoubt, SourceReading, SourceState, Started, TornTail,
+    Probed, SourceDoubt, Started, TornTail,
 };
 pub use imprint::{HashFunction, Imprint};
+pub use round::{Drift, Round, SourceReading, SourceReason, SourceState};
 
 /// The version of the leaf format.
 pub const LEAF_VERSION: u8 = 1;

@@ -8,7 +8,7 @@ use crate::evidence::TreeSize;
 use crate::evidence::checkpoint::Checkpoint;
 use crate::evidence::merkle::{Hash, leaf_hash};
 use crate::evidence::testing::{any_hash, flipped, name};
-use crate::fusion::{Faults, NoUtc};
+use crate::fusion::{Agreement, Faults, NoUtc};
 use crate::id::{BootId, Incarnation, LeaseSeq, Serial, TsuId};
 use crate::interval::Interval;
 use crate::leap::LeapSign;
@@ -18,7 +18,7 @@ use crate::leap::plan::Outlook;
 use crate::leap::smear::Smear;
 use crate::lease::{EndingCause, SignedLease};
 use crate::pps::{PlacedEdge, PpsChange, PpsLimits, PpsState};
-use crate::time::{Bound, GenTime, GenTimeDigits, Ppb, RawInstant, Span, Timestamp};
+use crate::time::{Bound, GenTime, GenTimeDigits, Ppb, Rate, RawInstant, Span, Timestamp};
 
 mod examples;
 
@@ -69,15 +69,30 @@ fn ended() -> impl Strategy<Value = Event> {
 
 fn rounds() -> impl Strategy<Value = Event> {
     let state = (1u8..=5).prop_map(|code| SourceState::from_code(code).expect("a state"));
-    let source = (any::<(String, String, bool)>(), state, prop::option::of(intervals())).prop_map(
-        |((name, group, authenticated), state, interval)| SourceReading {
+    let reason = any::<Option<(String, String)>>()
+        .prop_map(|told| told.map(|(word, detail)| SourceReason { word, detail }));
+    let interval = prop::option::of(intervals());
+    let source = (any::<(String, String, bool)>(), state, interval, reason).prop_map(
+        |((name, group, authenticated), state, interval, reason)| SourceReading {
             name,
             group,
             state,
             interval,
             authenticated,
+            reason,
         },
     );
+    let estimate = (intervals(), any::<u32>())
+        .prop_map(|(interval, groups)| Agreement { interval, votes: groups as usize });
+    let rate = any::<(i64, i64)>().prop_map(|(a, b)| Rate { lo_ppb: a.min(b), hi_ppb: a.max(b) });
+    let drift = (any::<bool>(), prop::option::of(rate), any::<u64>()).prop_map(
+        |(of_tsu, rate, stepped)| Drift {
+            tsu: of_tsu.then(tsu),
+            rate,
+            stepped: Bound::from_nanos(stepped),
+        },
+    );
+    let beside = (prop::option::of(estimate), prop::collection::vec(drift, 0..3));
     let utc = prop_oneof![
         intervals().prop_map(Ok),
         any::<(u32, u32)>().prop_map(|(usable, required)| Err(NoUtc::QuorumLost {
@@ -90,10 +105,10 @@ fn rounds() -> impl Strategy<Value = Event> {
             required: required as usize
         })),
     ];
-    (any::<(u32, bool)>(), prop::collection::vec(source, 0..4), utc).prop_map(
-        |((faults, authenticated_only), sources, utc)| {
+    (any::<(u32, bool)>(), prop::collection::vec(source, 0..4), utc, beside).prop_map(
+        |((faults, authenticated_only), sources, utc, (estimate, drifts))| {
             let faults = Faults(faults as usize);
-            Event::Round(Round { faults, sources, authenticated_only, utc })
+            Event::Round(Round { faults, sources, authenticated_only, utc, estimate, drifts })
         },
     )
 }

@@ -26,7 +26,31 @@ fn interval(lo: i64, hi: i64) -> Interval {
 fn source(name: &str, group: &str, interval: Option<Interval>) -> SourceReading {
     let state = if interval.is_some() { SourceState::Ok } else { SourceState::Unreachable };
     let (name, group) = (name.to_owned(), group.to_owned());
-    SourceReading { name, group, state, interval, authenticated: false }
+    SourceReading { name, group, state, interval, authenticated: false, reason: None }
+}
+
+/// As this version makes it: with reasons, an estimate and drifts.
+fn round() -> Round {
+    let told = |word: &str, detail: &str| {
+        Some(SourceReason { word: word.to_owned(), detail: detail.to_owned() })
+    };
+    let metas = SourceReading {
+        state: SourceState::Excluded,
+        reason: told("stratum", "stratum 16 outside the range"),
+        ..source("metas-1", "metas", None)
+    };
+    let rate = Rate { lo_ppb: -9_000, hi_ppb: 11_000 };
+    Round {
+        faults: Faults(1),
+        sources: vec![source("ptb-1", "ptb", Some(interval(-900, 1_100))), metas],
+        authenticated_only: false,
+        utc: Err(NoUtc::QuorumLost { usable: 1, required: 3 }),
+        estimate: Some(Agreement { interval: interval(-900, 1_100), votes: 1 }),
+        drifts: vec![
+            Drift { tsu: None, rate: Some(rate), stepped: Bound::ZERO },
+            Drift { tsu: Some(tsu()), rate: None, stepped: Bound::from_millis(5) },
+        ],
+    }
 }
 
 fn terms() -> Vec<u8> {
@@ -185,8 +209,11 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 ],
                 authenticated_only: false,
                 utc: Err(NoUtc::QuorumLost { usable: 1, required: 3 }),
+                estimate: None,
+                drifts: Vec::new(),
             }),
         ),
+        ("round-reasons", Event::Round(round())),
         ("verdict", Event::Verdict(probed(None))),
         ("verdict-reader", Event::Verdict(probed(Some(reader())))),
         (
