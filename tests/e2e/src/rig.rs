@@ -14,6 +14,7 @@ use crate::http;
 use crate::metrics::Metrics;
 use crate::ports::PortClaim;
 use crate::process::Process;
+use crate::tools;
 use crate::tsp;
 use crate::wait::{PATIENCE, poll};
 
@@ -221,6 +222,16 @@ impl Rig {
     pub fn tsu_metrics(&self) -> Metrics {
         let metrics = Metrics::fetch(self.tsu_metrics_address());
         metrics.unwrap_or_else(|e| panic!("the TSU's metrics: {e}\n{}", self.tsu.tail()))
+    }
+
+    /// What the monitor tells an auditor.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let url = format!("https://{}/v1/status", self.ports().admin());
+        let who = ["--cert", "pki/persons/auditor.pem", "--key", "pki/persons/auditor.key"];
+        let plain = ["-sSf", "--cacert", "pki/node-ca.pem", url.as_str()];
+        let text = tools::expect(self.layout.dir(), "curl", &[&plain[..], &who].concat());
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
     }
 
     /// How many leases ended with `cause` so far.

@@ -235,7 +235,7 @@ fn every_test_that_the_book_names_exists() {
         .iter()
         .map(|path| fs::read_to_string(path).expect("a source file"))
         .collect();
-    for page in ["docs/safety.md", "docs/standards.md"] {
+    for page in ["docs/safety.md", "docs/standards.md", "docs/time.md"] {
         let text = fs::read_to_string(root.join(page)).expect("a page");
         let quoted = text.lines().filter(|line| line.starts_with('|')).flat_map(|l| l.split('`'));
         let named: BTreeSet<&str> =

@@ -12,7 +12,7 @@ const CHRONYD: &str = "/usr/sbin/chronyd";
 #[test]
 fn chronyd_serves_as_a_source_that_a_lease_rests_on() {
     let mut rig = Rig::prepared(&Options::default());
-    let _chronyd = start_chronyd(&rig);
+    let _chronyd = start_chronyd(&rig, "local stratum 1\n");
     hear_chronyd_as_inrim(&rig);
     rig.start_sources();
     // Three of five are left, the fewest that may decide: without chronyd there is no lease.
@@ -36,15 +36,33 @@ fn chronyd_serves_as_a_source_that_a_lease_rests_on() {
     assert!(offset.abs() <= bound, "{offset} {bound}");
 }
 
-/// chronyd that serves the system's clock, whatever it says, and leaves that clock alone (`-x`).
-fn start_chronyd(rig: &Rig) -> Process {
+/// A chronyd without a reference answers with LI = 3 and stratum 0, which is no kiss of death.
+#[test]
+fn a_chronyd_that_is_not_synchronised_is_excluded_and_the_reason_told() {
+    let mut rig = Rig::prepared(&Options::default());
+    let _chronyd = start_chronyd(&rig, "");
+    hear_chronyd_as_inrim(&rig);
+    rig.start_sources();
+    rig.start_monitor();
+    rig.start_tsu();
+    rig.wait_for_source("inrim", "excluded");
+    let reason = [("source", "inrim"), ("reason", "unsynchronised")];
+    let family = "chronolease_monitor_source_reason";
+    assert_eq!(rig.monitor_metrics().get(family, &reason), Some(1.0));
+    // The other four bear the lease.
+    rig.wait_for_lease();
+}
+
+/// chronyd that serves the system's clock if `reference` says so, whatever that clock says, and leaves
+/// it alone (`-x`).
+fn start_chronyd(rig: &Rig, reference: &str) -> Process {
     let program = PathBuf::from(CHRONYD);
     assert!(program.is_file(), "{CHRONYD} is missing; `make test` installs it");
     let file = |name: &str| rig.layout().file(name);
     let config = file("chrony.conf");
     let text = format!(
         "port {}\nbindaddress 127.0.0.1\ncmdport 0\nbindcmdaddress /\nallow 127/8\n\
-         local stratum 1\nuser root\npidfile {}\n",
+         {reference}user root\npidfile {}\n",
         rig.spare_port(),
         file("chronyd.pid").display()
     );

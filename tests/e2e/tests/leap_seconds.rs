@@ -9,6 +9,20 @@ fn leap(rig: &Rig, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     rig.monitor_metrics().get(&format!("chronolease_monitor_leap_{name}"), labels)
 }
 
+/// In words, by the API and by the log: that there is no list, and what follows.
+fn explained(rig: &Rig) {
+    let status = rig.status();
+    let plan = status["leap_seconds"]["plan"].as_array().expect("lines").clone();
+    let lines: Vec<&str> = plan.iter().filter_map(|line| line.as_str()).collect();
+    assert!(lines[0].starts_with("The list of leap seconds is missing"), "{lines:?}");
+    let suspended = "Issuing is suspended from 23:59:58 to 00:00:02 UTC and until two full good \
+                     rounds after";
+    let line = lines.iter().find(|line| line.contains(suspended));
+    let line = line.unwrap_or_else(|| panic!("{lines:?}"));
+    let log = rig.monitor.log();
+    assert!(log.contains(&format!("leap seconds: {line}")), "{line}\n{log}");
+}
+
 #[test]
 fn the_plan_is_shown_and_follows_the_list() {
     let rig = Rig::with_lease(&Options::default());
@@ -26,6 +40,7 @@ fn the_plan_is_shown_and_follows_the_list() {
         if found == Some(1.0) { Ok(()) } else { Err(format!("{found:?}")) }
     });
     assert_eq!(leap(&rig, "list_days_to_expiry", &[]), None);
+    explained(&rig);
     // Without a list the next end of June or December is suspended, and until then nothing is.
     let next = leap(&rig, "next_boundary_timestamp_seconds", &[]).expect("there is one");
     assert!(next > 0.0 && next % 86_400.0 == 0.0, "{next}");

@@ -8,7 +8,6 @@ use chronolease_e2e::rig::TSU;
 use chronolease_e2e::tools::{self, said};
 use chronolease_e2e::{Options, Rig, tsp};
 use chronolease_sys::Clocks;
-use serde_json::Value;
 
 /// What a lab claims.
 const ACCURACY: Bound = Bound::from_millis(500);
@@ -43,14 +42,6 @@ fn curl(rig: &Rig, who: Option<&str>, method: &str, path: &str) -> std::process:
     tools::run(rig.layout().dir(), "curl", &arguments)
 }
 
-/// What the auditor reads.
-fn status(rig: &Rig) -> Value {
-    let output = curl(rig, Some("persons/auditor"), "GET", "/v1/status");
-    let text = String::from_utf8(output.stdout.clone()).expect("UTF-8");
-    let body = text.strip_suffix("\n200").unwrap_or_else(|| panic!("{}", said(&output)));
-    serde_json::from_str(body).expect("JSON")
-}
-
 fn wait_for_state(rig: &Rig, state: &str) {
     let family = "chronolease_monitor_lease_state";
     rig.eventually(&format!("the lease is {state}"), || {
@@ -73,7 +64,7 @@ fn a_killed_monitor_stops_the_tsu_and_a_new_one_grants_anew() {
     let last = recorded_sequence(&rig);
     rig.start_monitor();
     rig.wait_for_lease();
-    let tsu = &status(&rig)["tsus"][0];
+    let tsu = &rig.status()["tsus"][0];
     assert!(tsu["lease_sequence"].as_u64() > Some(last), "{tsu} after lease {last}");
     let answer = rig.client().ask();
     assert!(answer.off_by().is_some_and(|off| off <= ACCURACY), "{answer:?}");
@@ -189,7 +180,7 @@ fn a_latch_survives_the_monitor_and_needs_the_longer_hold() {
     let before = clocks.raw();
     rig.start_monitor();
     wait_for_state(&rig, "latched");
-    assert_eq!(status(&rig)["tsus"][0]["latched_by"], "deviation");
+    assert_eq!(rig.status()["tsus"][0]["latched_by"], "deviation");
     rig.start_tsu();
     rig.wait_for_lease();
     let waited = clocks.raw() - before;
@@ -217,7 +208,7 @@ fn both_stop_in_good_order_and_only_persons_read_the_status() {
 }
 
 fn the_admin_listener_knows_its_persons(rig: &Rig) {
-    let read = status(rig);
+    let read = rig.status();
     assert_eq!(read["tsus"][0]["state"], "granted", "{read}");
     assert_eq!(read["utc"]["known"], true, "{read}");
     for (who, method, path, answer) in [

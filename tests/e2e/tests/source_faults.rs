@@ -1,6 +1,8 @@
 //! What a source can be ill with, one illness after the other, against the shipped monitor; and the
 //! second opinion on sources, by hand and in service.
 
+use chronolease_core::evidence::leaf::{Event, Leaf, Round, SourceReading};
+use chronolease_e2e::evidence::Log;
 use chronolease_e2e::tools::{run, said};
 use chronolease_e2e::{Options, Program, Programs, Rig};
 use serde_json::{Value, json};
@@ -54,6 +56,15 @@ fn illnesses() -> Vec<Illness> {
     ]
 }
 
+/// Why a source is in its state, as the monitor tells an auditor.
+fn told(rig: &Rig, source: &str) -> Option<String> {
+    let status = rig.status();
+    let sources = status["sources"].as_array().expect("a list");
+    let shown = sources.iter().find(|it| it["name"] == source).expect("it is configured");
+    assert_eq!(shown["reason"].is_null(), shown["why"].is_null(), "{shown}");
+    shown["reason"].as_str().map(str::to_owned)
+}
+
 #[test]
 fn every_illness_of_a_source_is_named_and_the_lease_outlives_all_of_them() {
     let rig = Rig::with_lease(&Options::default());
@@ -70,8 +81,18 @@ fn every_illness_of_a_source_is_named_and_the_lease_outlives_all_of_them() {
             now if now > before => Ok(()),
             now => Err(now.to_string()),
         });
+        let reason = if state == "falseticker" { "misses-utc" } else { result };
+        assert_eq!(told(&rig, source).as_deref(), Some(reason), "{source}");
+        let labels = [("source", source), ("reason", reason)];
+        let family = "chronolease_monitor_source_reason";
+        assert_eq!(rig.monitor_metrics().get(family, &labels), Some(1.0), "{labels:?}");
         rig.turn(source, &well);
         rig.wait_for_source(source, "ok");
+        rig.eventually(&format!("{source} is sound"), || match told(&rig, source) {
+            None => Ok(()),
+            Some(reason) => Err(reason),
+        });
+        assert_eq!(rig.monitor_metrics().get(family, &labels), None, "{labels:?}");
     }
     assert!(rig.is_ready());
     let metrics = rig.monitor_metrics();
@@ -82,6 +103,33 @@ fn every_illness_of_a_source_is_named_and_the_lease_outlives_all_of_them() {
     assert_eq!(metrics.get("chronolease_monitor_utc_state", &known), Some(1.0));
     for cause in ["no-consensus", "quorum-lost", "lapsed", "deviation"] {
         assert_eq!(rig.endings(cause), 0.0, "{cause}");
+    }
+    every_illness_is_on_record(rig);
+}
+
+fn every_illness_is_on_record(mut rig: Rig) {
+    rig.monitor.sigterm();
+    let record = Log::of_monitor(rig.layout()).read(None);
+    let rounds: Vec<&Round> = record.leaves.iter().filter_map(round).collect();
+    for Illness { source, state, result, .. } in illnesses() {
+        let reason = if state == "falseticker" { "misses-utc" } else { result };
+        let is_told = |reading: &SourceReading| {
+            let word = reading.reason.as_ref().map(|it| it.word.as_str());
+            reading.name == source && word == Some(reason)
+        };
+        let told = rounds.iter().any(|round| round.sources.iter().any(is_told));
+        assert!(told, "{source}: {reason}");
+    }
+    assert!(rounds.iter().any(|round| round.estimate.is_some()));
+    // Box B's own clocks, and those of the TSU once they were judged.
+    assert!(rounds.iter().all(|round| !round.drifts.is_empty()));
+    assert!(rounds.iter().any(|round| round.drifts.len() == 2));
+}
+
+fn round(leaf: &Leaf) -> Option<&Round> {
+    match &leaf.event {
+        Event::Round(round) => Some(round),
+        _ => None,
     }
 }
 
