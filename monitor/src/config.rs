@@ -2,6 +2,7 @@
 
 mod end_to_end;
 mod leap;
+mod pps;
 mod sources;
 mod wards;
 
@@ -17,6 +18,7 @@ use chronolease_net::watchdog;
 
 pub use end_to_end::{EndToEndConfig, Endpoint, PublicEndpoint};
 pub use leap::LeapConfig;
+pub use pps::PpsConfig;
 pub use sources::{NtsConfig, SourceConfig, SourcesConfig};
 pub use wards::{Budgets, Person, Role, Ward};
 
@@ -52,6 +54,8 @@ pub struct Config {
     pub sources: SourcesConfig,
     /// What operators know of leap seconds.
     pub leap: LeapConfig,
+    /// How the pulse-per-second signal of this box is judged.
+    pub pps: PpsConfig,
     /// How often the public endpoints of the TSUs are asked for a token.
     pub end_to_end: EndToEndConfig,
     /// The TSUs, each with the rules for its leases.
@@ -99,6 +103,7 @@ impl Config {
         let log_level = root.section("log").string_or("level", "info");
         let sources = SourcesConfig::read(root);
         let leap = LeapConfig::read(root);
+        let pps = PpsConfig::read(&root.section("pps"));
         let end_to_end = EndToEndConfig::read(&root.section("end_to_end"));
         let wards = wards::read(root);
         let persons = wards::persons(root);
@@ -119,6 +124,7 @@ impl Config {
             log_level: log_level?,
             sources: sources?,
             leap: leap?,
+            pps: pps?,
             end_to_end: end_to_end?,
             wards: wards?,
             budgets: budgets?,

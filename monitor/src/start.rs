@@ -40,7 +40,7 @@ use crate::core::ntp::PIVOT;
 use crate::core::nts::known::KnownUtc;
 use crate::core::sources::{Report, Rounds, Rules, Source, Sources};
 use crate::io::admin::Admin;
-use crate::io::engine::{Drifts, Engine, Input, Kernels, Logs, Slot};
+use crate::io::engine::{Drifts, Engine, Input, Kernels, Logs, Pulse, Slot};
 use crate::io::leap_list::{self, ListFile};
 use crate::io::link::{Links, Registered};
 use crate::io::metrics::{MonitorMetrics, NtsMetrics};
@@ -63,6 +63,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How much may wait for the engine.
 const INPUTS_MAX: usize = 256;
+
+/// How many reports of the clock reader may wait for it: several seconds of them.
+const REPORTS_MAX: usize = 64;
 
 /// The configuration with the files that it names, loaded and found to fit together.
 pub struct Monitor {
@@ -206,8 +209,10 @@ impl Monitor {
         let ended = CancellationToken::new();
         let sources = self.sources();
         let (epoch, epochs) = watch::channel(sources.epoch());
-        let mut reader =
-            ClockReader::start(self.config.clock_reader.clone(), self.clocks, ended.clone());
+        let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
+        let reader = self.config.clock_reader.clone();
+        let mut reader = ClockReader::start_telling(reader, self.clocks, reports, ended.clone());
+        let pulse = Pulse::new(self.config.pps.rules(self.rho()), reports_in);
         // What is measured before the reader is heard would have to be discarded.
         let _ = tokio::time::timeout(FIRST_WORD, reader.changed()).await;
         let (date, dates) = watch::channel(None);
@@ -233,6 +238,7 @@ impl Monitor {
             leap_list: ListFile::new(leap.file, leap.pin),
             drifts: Drifts::default(),
             continuity: Continuity::default(),
+            pps: pulse,
             discard: false,
             kernels: Kernels::default(),
             epoch,
@@ -384,7 +390,6 @@ impl Monitor {
             tsus = self.config.wards.len(),
             "starting"
         );
-        warn!("this build has no PPS yet");
         for warning in self.warnings() {
             warn!("{warning}");
         }
@@ -399,6 +404,9 @@ impl Monitor {
         }
         if self.is_virtual {
             warn!("a hypervisor runs this box (monitor.allow_virtual_monitor)");
+        }
+        if self.config.pps.required {
+            info!("leases need a good PPS signal (pps.required)");
         }
         for ward in self.config.wards.iter().filter(|ward| ward.public.is_none()) {
             warn!(tsu = %ward.rules.tsu, "no token is asked for at its public endpoint \

@@ -144,6 +144,7 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
         "hold_latched = \"60s\"\n",
         "rearm = \"two-persons\"\n",
         "months = \"half-year\"\n",
+        "limit = \"5ms\"\njitter = \"1ms\"\nrequired = false\n",
         "interval = \"60s\"\ntimeout = \"10s\"\n",
         "segment_mib = 64\n",
         "reserve_mib = 256\n",
@@ -152,6 +153,7 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
     assert_eq!(short.wards[0].rules, long.wards[0].rules);
     assert_eq!(short.leap.rules, long.leap.rules);
     assert_eq!(short.end_to_end, long.end_to_end);
+    assert_eq!(short.pps, long.pps);
     assert_eq!(short.sources.faults, long.sources.faults);
     assert_eq!(short.sources.poll, long.sources.poll);
     assert_eq!(short.sources.timeout, long.sources.timeout);
@@ -161,6 +163,18 @@ fn what_may_be_left_out_has_the_default_of_the_design() {
     assert_eq!(short.log_level, long.log_level);
     let sizes = |config: &Config| (config.evidence.segment_bytes, config.evidence.reserve_bytes);
     assert_eq!(sizes(&short), sizes(&long));
+}
+
+#[test]
+fn what_is_borne_of_an_edge_is_neither_nothing_nor_too_much_to_tell() {
+    for (line, key) in [("limit = \"5ms\"", "limit"), ("jitter = \"1ms\"", "jitter")] {
+        for value in ["0s", "251ms"] {
+            let changed = format!("{key} = \"{value}\"");
+            refused(&[(line, &changed)], &format!("pps.{key}"), "at most 250ms");
+        }
+        good(&[(line, &format!("{key} = \"250ms\""))]);
+    }
+    assert!(good(&[("required = false", "required = true")]).pps.required);
 }
 
 #[test]

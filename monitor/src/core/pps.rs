@@ -56,12 +56,14 @@ pub struct Counts {
 pub struct PpsWatch {
     rules: PpsRules,
     state: PpsState,
-    run: Option<ReaderRun>,
+    /// The last report that was heard.
+    heard: Option<(ReaderRun, u64)>,
     /// The last edge with a place.
     before: Option<PlacedEdge>,
     /// When the last edge came, or when waiting for the first began.
     last: Option<RawInstant>,
-    /// Until when the device was looked at.
+    /// Until when the device was looked at; kept over interruptions, or a reader that is gone for
+    /// good would leave the signal waited for and never missed.
     until: Option<RawInstant>,
     /// When the last edge came that could be compared with UTC.
     compared: Option<RawInstant>,
@@ -79,7 +81,7 @@ impl PpsWatch {
         Self {
             rules,
             state: PpsState::Absent,
-            run: None,
+            heard: None,
             before: None,
             last: None,
             until: None,
@@ -94,10 +96,13 @@ impl PpsWatch {
 
     /// Takes a report of the clock reader of this box. `utc` is what is known now.
     pub fn hear(&mut self, report: &ClockReport, utc: Option<Reading>) {
-        if self.run != Some(report.run) {
+        let follows = self.heard.is_some_and(|(run, sequence)| {
+            run == report.run && sequence.checked_add(1) == Some(report.sequence)
+        });
+        if !follows {
             self.interrupted();
-            self.run = Some(report.run);
         }
+        self.heard = Some((report.run, report.sequence));
         match &report.pps {
             Pps::Absent => self.rest(PpsState::Absent),
             // Nothing is seen of its edges, whether there are any or not.
@@ -113,8 +118,8 @@ impl PpsWatch {
         }
     }
 
-    /// The box did not run through, or the reader was not heard in between: what comes next cannot
-    /// be compared with what was before.
+    /// The box did not run through, or reports are missing: what comes next cannot be compared with
+    /// what was before.
     pub fn interrupted(&mut self) {
         self.forget();
         if self.state != PpsState::Absent {
@@ -210,6 +215,8 @@ impl PpsWatch {
                 self.counts.missing += u64::from(missing);
                 PpsState::Lost
             }
+            // What is doubled is out of time as well: it is not told twice a second.
+            EdgeVerdict::Jittery if self.state.is_anomaly() => self.state,
             EdgeVerdict::Jittery => PpsState::Jittery,
         };
         if !matches!(verdict, EdgeVerdict::Good | EdgeVerdict::Unclear) {
@@ -230,11 +237,12 @@ impl PpsWatch {
     /// There is nothing to judge.
     fn rest(&mut self, state: PpsState) {
         self.forget();
+        self.until = None;
         self.turn(state, None, None);
     }
 
     fn forget(&mut self) {
-        (self.before, self.last, self.until, self.compared) = (None, None, None, None);
+        (self.before, self.last, self.compared) = (None, None, None);
         (self.residual, self.jitter, self.row) = (None, None, 0);
     }
 

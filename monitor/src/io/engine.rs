@@ -5,8 +5,10 @@ mod breaks;
 mod doubts;
 mod drifts;
 mod grant;
+mod input;
 mod kernels;
 mod leap;
+mod pps;
 mod public;
 mod show;
 mod slot;
@@ -22,7 +24,7 @@ use chronolease_core::id::Nonce;
 use chronolease_core::sample::Sample;
 use chronolease_core::stamped::Stamped;
 use chronolease_core::time::{Bound, RawInstant, Span};
-use chronolease_core::wire::{Confirm, LogOffer, ProbeAnswer, ToTsu};
+use chronolease_core::wire::{LogOffer, ProbeAnswer, ToTsu};
 use chronolease_net::clock_reader::WatchedClocks;
 use chronolease_net::keys::EvidenceSigner;
 use chronolease_net::observe::Health;
@@ -32,7 +34,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub use drifts::{Clock, Drifts};
+pub use input::Input;
 pub use kernels::Kernels;
+pub use pps::Pulse;
 use slot::Connection;
 pub use slot::{Logs, Slot, Vouch};
 
@@ -42,80 +46,12 @@ use super::records::Records;
 use super::status::StatusWriter;
 use crate::core::authority::{Action, ConnId, Context, Event, ShownLog};
 use crate::core::continuity::Continuity;
-use crate::core::end_to_end::Reply;
 use crate::core::leap::watch::LeapWatch;
-use crate::core::ntp::comparison::Comparison;
 use crate::core::nts::known::KnownUtc;
-use crate::core::sources::{Epoch, Report, Rounds, Sources, View};
+use crate::core::sources::{Epoch, Rounds, Sources, View};
 
 /// The longest time without a look at everything.
 const TICK_MAX: Bound = Bound::from_millis(250);
-
-/// What comes to the engine.
-#[derive(Debug)]
-pub enum Input {
-    /// A source was polled.
-    Polled(Report),
-    /// A plain source was asked by two implementations.
-    SecondOpinion {
-        /// Its position in the configured list.
-        source: usize,
-        /// What came of it; nothing when one of the two had no answer.
-        comparison: Option<Comparison>,
-    },
-    /// A TSU introduced itself.
-    Connected {
-        /// Which.
-        ward: usize,
-        /// [`Event::Connected`].
-        event: Event,
-        /// Where messages to it go.
-        outgoing: mpsc::Sender<ToTsu>,
-    },
-    /// A TSU answered a probe.
-    Answered {
-        /// Which.
-        ward: usize,
-        /// The connection.
-        conn: ConnId,
-        /// The answer.
-        answer: ProbeAnswer,
-        /// The monitor's oscillator, read when the answer was in.
-        received: RawInstant,
-    },
-    /// A TSU asks whether a batch may be released.
-    Confirm {
-        /// Which.
-        ward: usize,
-        /// The connection.
-        conn: ConnId,
-        /// The batch and the log.
-        confirm: Confirm,
-    },
-    /// A TSU cosigned the monitor's checkpoint.
-    Cosigned {
-        /// Which.
-        ward: usize,
-        /// The connection.
-        conn: ConnId,
-        /// The line of a signed note.
-        line: String,
-    },
-    /// What came of asking a TSU's public endpoint for a token.
-    EndToEnd {
-        /// Which.
-        ward: usize,
-        /// What.
-        reply: Reply,
-    },
-    /// Something else came over a TSU's connection.
-    Link {
-        /// Which.
-        ward: usize,
-        /// What.
-        event: Event,
-    },
-}
 
 /// Everything that the engine needs.
 pub struct Engine {
@@ -131,6 +67,8 @@ pub struct Engine {
     pub drifts: Drifts,
     /// Whether this box ran through.
     pub continuity: Continuity,
+    /// What becomes of the pulse-per-second signal of this box.
+    pub pps: Pulse,
     /// A ward found that it may not have.
     pub discard: bool,
     /// What the kernels of the boxes are set to do.
@@ -185,6 +123,7 @@ impl Engine {
             if let Some(why) = self.continuity.broken_by(&reading) {
                 breaks::broke(&mut self, &now, why);
             }
+            pps::hear(&mut self, &now);
             if let Some(list) = self.leap_list.poll(now.raw_after) {
                 self.leap.set_list(list);
             }
@@ -364,6 +303,7 @@ impl Engine {
             boundaries: self.leap.boundaries(),
             vouched: self.slots[ward].logs.held(),
             recordable: self.records.trouble().is_none() && self.continuity.is_watched(),
+            pps: self.pps.watch().says(),
             nonces: [Nonce::from_bytes(random::bytes()), Nonce::from_bytes(random::bytes())],
         };
         let mut out = Vec::new();

@@ -4,6 +4,7 @@ mod drift;
 mod end_to_end;
 mod leap;
 mod nts;
+mod pps;
 mod reader;
 mod sources;
 
@@ -13,6 +14,7 @@ use chronolease_core::evidence::TreeSize;
 use chronolease_core::evidence::leaf::EndToEndResult;
 use chronolease_core::id::TsuId;
 use chronolease_core::lease::EndingCause;
+use chronolease_core::pps::PpsState;
 use chronolease_core::time::{Bound, Ppb, RawInstant, Span};
 use chronolease_net::observe::{Metrics, MetricsError, State, StateSet};
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
@@ -22,6 +24,7 @@ use end_to_end::EndToEndMetrics;
 use leap::LeapMetrics;
 pub use nts::NtsMetrics;
 pub(crate) use nts::NtsResults;
+use pps::PpsMetrics;
 use reader::ReaderMetrics;
 use sources::SourceMetrics;
 
@@ -30,6 +33,7 @@ use super::records::Records;
 use crate::core::authority::{Rules, Ward, WardState};
 use crate::core::end_to_end::Found;
 use crate::core::leap::watch::LeapWatch;
+use crate::core::pps::PpsWatch;
 use crate::core::sources::{PollResult, Reason, SourceState, Sources, View};
 
 const CONFIRMED: &str = "confirmed";
@@ -74,6 +78,7 @@ pub struct MonitorMetrics {
     tsu_reader: ReaderMetrics,
     drift: DriftMetrics,
     end_to_end: EndToEndMetrics,
+    pps: PpsMetrics,
 }
 
 impl MonitorMetrics {
@@ -163,6 +168,7 @@ impl MonitorMetrics {
             tsu_reader: ReaderMetrics::new(&metrics, "tsu_", &["tsu"])?,
             drift: DriftMetrics::new(&metrics)?,
             end_to_end: EndToEndMetrics::new(&metrics, tsus)?,
+            pps: PpsMetrics::new(&metrics)?,
             confirmations,
             lease_endings,
             leases_granted,
@@ -276,6 +282,16 @@ impl MonitorMetrics {
     /// Shows what is known of leap seconds.
     pub fn leap(&self, watch: &LeapWatch) {
         self.leap.show(watch);
+    }
+
+    /// Shows the pulse-per-second signal.
+    pub fn pps(&self, watch: &PpsWatch) {
+        self.pps.show(watch);
+    }
+
+    /// The pulse-per-second signal became `state`.
+    pub fn pps_became(&self, state: PpsState) {
+        self.pps.became(state);
     }
 
     /// A token was asked for at the public endpoint.

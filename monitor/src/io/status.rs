@@ -13,6 +13,7 @@ use super::metrics::{bound_seconds, span_seconds};
 use crate::core::authority::Ward;
 use crate::core::end_to_end::Found;
 use crate::core::leap::watch::LeapWatch;
+use crate::core::pps::PpsWatch;
 use crate::core::sources::{Reason, Sources, View};
 
 /// The state at one instant. Numbers are for display.
@@ -26,6 +27,7 @@ pub struct Status {
     /// Box B: UTC against its oscillator, and the steps of its system clock.
     oscillator: ClockStatus,
     leap_seconds: LeapStatus,
+    pps: PpsStatus,
     sources: Vec<SourceStatus>,
     tsus: Vec<TsuStatus>,
 }
@@ -136,6 +138,38 @@ struct EndToEndStatus {
     detail: String,
 }
 
+/// The pulse-per-second signal of this box.
+#[derive(Clone, Debug, Serialize)]
+struct PpsStatus {
+    state: &'static str,
+    /// Something is wrong with the signal, or with UTC as the sources have it.
+    anomaly: bool,
+    /// Leases need a good signal.
+    required: bool,
+    /// The last edge, less the whole second of UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    residual_lower_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    residual_upper_s: Option<f64>,
+    missing_edges: u64,
+    doubled_edges: u64,
+}
+
+/// What is known besides the TSUs.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// What the sources say.
+    pub sources: &'a Sources,
+    /// What they are worth together.
+    pub view: &'a View,
+    /// Box B's oscillator and system clock.
+    pub clock: &'a Clock,
+    /// The ends of months.
+    pub leap: &'a LeapWatch,
+    /// The pulse-per-second signal.
+    pub pps: &'a PpsWatch,
+}
+
 /// Where the engine leaves the newest status.
 #[derive(Debug)]
 pub struct StatusWriter {
@@ -155,13 +189,10 @@ impl StatusWriter {
     pub fn write<'a>(
         &self,
         now: &Sample,
-        sources: &Sources,
-        view: &View,
-        clock: &Clock,
-        leap: &LeapWatch,
+        known: &Known<'_>,
         wards: impl Iterator<Item = Shown<'a>>,
     ) {
-        let status = Status::of(&self.monitor, now, sources, view, clock, leap, wards);
+        let status = Status::of(&self.monitor, now, known, wards);
         self.newest.send_replace(Some(status));
     }
 }
@@ -170,12 +201,10 @@ impl Status {
     fn of<'a>(
         monitor: &str,
         now: &Sample,
-        sources: &Sources,
-        view: &View,
-        clock: &Clock,
-        leap: &LeapWatch,
+        known: &Known<'_>,
         wards: impl Iterator<Item = Shown<'a>>,
     ) -> Self {
+        let Known { sources, view, clock, leap, pps } = *known;
         let source = |(index, source): (usize, &crate::core::sources::Source)| {
             let shown = sources.shown(index, now.raw_after, now.real);
             let reason = sources.reason(index, view, now.raw_after);
@@ -196,6 +225,7 @@ impl Status {
             utc: UtcStatus::of(sources, view, now.raw_after),
             oscillator: ClockStatus::of(clock, sources.rules().rho),
             leap_seconds: LeapStatus::of(leap),
+            pps: PpsStatus::of(pps),
             sources: sources.sources().enumerate().map(source).collect(),
             tsus: wards.map(|shown| TsuStatus::of(shown, now.raw_after)).collect(),
         }
@@ -243,6 +273,21 @@ impl LeapStatus {
             in_blackout: boundaries.crossing,
             next_suspension_unix_s: l.map(|ns| ns / 1_000_000_000),
             plan: leap.words().lines().map(str::to_owned).collect(),
+        }
+    }
+}
+
+impl PpsStatus {
+    fn of(watch: &PpsWatch) -> Self {
+        let (state, counts, residual) = (watch.state(), watch.counts(), watch.residual());
+        Self {
+            state: state.label(),
+            anomaly: state.is_anomaly(),
+            required: watch.rules().required,
+            residual_lower_s: residual.map(|known| span_seconds(known.lo())),
+            residual_upper_s: residual.map(|known| span_seconds(known.hi())),
+            missing_edges: counts.missing,
+            doubled_edges: counts.doubled,
         }
     }
 }

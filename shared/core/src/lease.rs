@@ -184,6 +184,9 @@ ending_causes! {
     /// The oscillators of the two boxes went on by different times: one of the boxes stood still,
     /// and which cannot be told.
     Oscillators = 22, "oscillators", latches: false;
+    /// The pulse-per-second signal of the monitor's box, which leases need by configuration, does
+    /// not fit UTC as the sources have it, or its edges are missing.
+    PpsAnomaly = 23, "pps-anomaly", latches: false;
 }
 
 impl fmt::Display for EndingCause {

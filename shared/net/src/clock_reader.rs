@@ -14,7 +14,7 @@ use chronolease_core::stamped::{ReadClocks, Reading};
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_sys::Clocks;
 use tokio::net::UnixStream;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -58,9 +58,30 @@ impl ClockReader {
     /// within a tokio runtime.
     #[must_use]
     pub fn start(config: ClockReaderConfig, clocks: Clocks, stop: CancellationToken) -> Self {
+        Self::listen(config, clocks, None, stop)
+    }
+
+    /// As [`Self::start`]; every report goes to `reports` as well, before the handles show it. The
+    /// listener does not wait for room: a report that finds none shows as a gap in the sequence.
+    #[must_use]
+    pub fn start_telling(
+        config: ClockReaderConfig,
+        clocks: Clocks,
+        reports: mpsc::Sender<ClockReport>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self::listen(config, clocks, Some(reports), stop)
+    }
+
+    fn listen(
+        config: ClockReaderConfig,
+        clocks: Clocks,
+        reports: Option<mpsc::Sender<ClockReport>>,
+        stop: CancellationToken,
+    ) -> Self {
         let nothing = ClockWatch::new(clocks.boot_id(), config.silence_max);
         let (sender, watch) = watch::channel(nothing);
-        let listener = Listener { config, clocks, watch: sender };
+        let listener = Listener { config, clocks, reports, watch: sender };
         tokio::spawn(async move {
             stop.run_until_cancelled(listener.run()).await;
         });
@@ -130,6 +151,7 @@ impl ReadClocks for WatchedClocks {
 struct Listener {
     config: ClockReaderConfig,
     clocks: Clocks,
+    reports: Option<mpsc::Sender<ClockReport>>,
     watch: watch::Sender<ClockWatch>,
 }
 
@@ -161,7 +183,12 @@ impl Listener {
                 Err(_elapsed) => return Lost::Silent { age: self.config.silence_max },
             };
             match report::decode(&frame) {
-                Ok(report) => self.update(|watch, now| watch.on_report(now, report)),
+                Ok(report) => {
+                    if let Some(reports) = &self.reports {
+                        let _ = reports.try_send(report.clone());
+                    }
+                    self.update(|watch, now| watch.on_report(now, report));
+                }
                 Err(error) => {
                     warn!(%error, "what the clock reader sent is no report");
                     return Lost::Malformed;

@@ -14,6 +14,7 @@ use chronolease_core::wire::{Confirm, Hello, ProbeAnswer, ToTsu};
 use super::connections::ConnId;
 use super::record::Record;
 use crate::core::leap::watch::{Boundaries, since_1970};
+use crate::core::pps::PpsSays;
 
 /// What comes with every event.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,8 @@ pub struct Context {
     /// Whether the evidence log takes records, as far as is known, and box B's own clock reader is
     /// heard. Without either nothing is granted.
     pub recordable: bool,
+    /// What the pulse-per-second signal of the monitor's box means for leases.
+    pub pps: PpsSays,
     /// Fresh randomness; one for each connection that may have to be probed.
     pub nonces: [Nonce; 2],
 }
@@ -100,7 +103,7 @@ pub enum Event {
     },
     /// A source was polled; [`Context::utc`] may have changed.
     Fused,
-    /// Time passed.
+    /// Time passed, or something in the [`Context`] changed.
     Tick,
     /// A record could not be made durable, so what it records was not done.
     PersistFailed,

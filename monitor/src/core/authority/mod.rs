@@ -9,6 +9,7 @@ mod events;
 mod flaps;
 mod lease;
 mod oscillators;
+mod pps;
 mod reader;
 mod rearm;
 mod record;
@@ -25,6 +26,7 @@ use chronolease_core::time::{Bound, RawInstant, Timestamp};
 use chronolease_core::wire::{LeaseEnded, PROTOCOL_VERSION, ProbeAnswer, RefusedWhy, ToTsu};
 
 use super::assessment::{self, Probed, Verdict};
+use super::pps::PpsSays;
 pub use connections::ConnId;
 use connections::Connections;
 use crossing::Crossing;
@@ -91,6 +93,7 @@ impl Ward {
     pub fn handle(&mut self, context: &Context, event: Event, out: &mut Vec<Action>) {
         self.expire(context, out);
         self.cross(context, out);
+        self.heed_pps(context, out);
         if !matches!(event, Event::PersistFailed | Event::EvidenceLost) {
             self.cleared = None;
         }
@@ -199,10 +202,14 @@ impl Ward {
     }
 
     fn good(&mut self, context: &Context, probed: &Probed, vouched: bool, out: &mut Vec<Action>) {
+        if context.pps == PpsSays::Forbids {
+            return self.run.broken();
+        }
         self.run.good(context.now);
         let vouched = vouched || !kept(Condition::LogContinues);
         let crossed = self.crossing.permits() || !kept(Condition::Crossing);
-        if !context.recordable || !vouched || !crossed {
+        let pulsed = context.pps == PpsSays::Permits;
+        if !context.recordable || !vouched || !crossed || !pulsed {
             return;
         }
         if self.leases.live().is_none() {

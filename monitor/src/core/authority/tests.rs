@@ -48,6 +48,7 @@ struct Bench {
     utc: Result<Interval, NoUtc>,
     boundaries: Boundaries,
     recordable: bool,
+    pps: PpsSays,
     /// What comes with each answer of the TSU about its log.
     log: Option<ShownLog>,
     /// What its clock reader says.
@@ -74,6 +75,7 @@ impl Bench {
             utc: Ok(utc()),
             boundaries: Boundaries::default(),
             recordable: true,
+            pps: PpsSays::Permits,
             log,
             reader: QUIET,
             raw_shift_ms: 0,
@@ -104,6 +106,7 @@ impl Bench {
             boundaries: self.boundaries,
             vouched: TreeHead::empty(),
             recordable: self.recordable,
+            pps: self.pps,
             nonces: [nonce(self.nonce), nonce(self.nonce.wrapping_add(1))],
         };
         self.out.clear();
@@ -209,6 +212,7 @@ const NO_CONSENSUS: NoUtc = NoUtc::NoConsensus { usable: 5, best: 3, required: 4
 mod connections;
 mod crossing;
 mod leases;
+mod pps;
 mod property;
 mod reader;
 mod witness;

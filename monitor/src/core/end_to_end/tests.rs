@@ -12,6 +12,7 @@ use chronolease_tsu::core::rfc3161::{self, FailInfo, Rejection};
 
 use crate::core::assessment::Limits;
 use crate::core::authority::{Context, Event, Rearm, Record, Rules};
+use crate::core::pps::PpsSays;
 
 mod tsu;
 mod ward;
@@ -334,6 +335,7 @@ fn context(now_ms: i64) -> Context {
         boundaries: Boundaries::default(),
         vouched: TreeHead::empty(),
         recordable: true,
+        pps: PpsSays::Permits,
         nonces: [Nonce::from_bytes([1; 32]), Nonce::from_bytes([2; 32])],
     }
 }

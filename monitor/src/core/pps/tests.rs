@@ -17,10 +17,10 @@ fn at(ms: i64) -> RawInstant {
     RawInstant::from_nanos(ms * 1_000_000)
 }
 
-fn report(run: u8, ms: i64, pps: Pps) -> ClockReport {
+fn report(run: u8, sequence: u64, ms: i64, pps: Pps) -> ClockReport {
     ClockReport {
         run: ReaderRun::from_bytes([run; 16]),
-        sequence: 1,
+        sequence,
         sample: Sample {
             raw_before: at(ms),
             real: Timestamp::from_unix_nanos(0),
@@ -40,6 +40,8 @@ fn report(run: u8, ms: i64, pps: Pps) -> ClockReport {
 struct Signal {
     watch: PpsWatch,
     run: u8,
+    /// How many were made.
+    reports: u64,
     sequence: u32,
     /// The oscillator.
     ms: i64,
@@ -51,7 +53,15 @@ struct Signal {
 impl Signal {
     fn new(required: bool) -> Self {
         let watch = PpsWatch::new(PpsRules { limits: LIMITS, required });
-        Self { watch, run: 1, sequence: u32::MAX - 2, ms: 0, radius_ms: Some(2), leapt_s: 0 }
+        Self {
+            watch,
+            run: 1,
+            reports: 0,
+            sequence: u32::MAX - 2,
+            ms: 0,
+            radius_ms: Some(2),
+            leapt_s: 0,
+        }
     }
 
     /// One that is good since a while.
@@ -74,7 +84,12 @@ impl Signal {
 
     fn hear(&mut self, edges: &[PpsEdge]) {
         let read = PpsEdges { until: at(self.ms), edges: edges.to_vec() };
-        let report = report(self.run, self.ms, Pps::Read(read));
+        self.tell(Pps::Read(read));
+    }
+
+    fn tell(&mut self, pps: Pps) {
+        self.reports += 1;
+        let report = report(self.run, self.reports, self.ms, pps);
         self.watch.hear(&report, self.utc());
     }
 
@@ -195,6 +210,15 @@ fn a_second_edge_in_a_second_is_found_whether_it_was_seen_or_only_counted() {
 }
 
 #[test]
+fn a_signal_that_stays_doubled_is_that_and_nothing_else() {
+    let mut signal = Signal::good(true);
+    (0..10).for_each(|_| signal.second(&[0, 300]));
+    assert_eq!((signal.became(), signal.state()), (vec![PpsState::Doubled], PpsState::Doubled));
+    assert_eq!(signal.watch.counts(), Counts { missing: 0, doubled: 10 });
+    signal.recover();
+}
+
+#[test]
 fn a_jittery_signal_is_an_anomaly_also_without_utc() {
     for radius_ms in [Some(2), None] {
         let mut signal = Signal::good(true);
@@ -285,9 +309,9 @@ fn what_is_not_required_forbids_nothing() {
 #[test]
 fn a_device_that_fails_or_falls_silent_is_lost_and_one_that_is_gone_is_absent() {
     let mut signal = Signal::good(true);
-    signal.watch.hear(&report(1, signal.ms, Pps::Failed), signal.utc());
+    signal.tell(Pps::Failed);
     assert_eq!((signal.became(), signal.watch.says()), (vec![PpsState::Lost], PpsSays::Forbids));
-    signal.watch.hear(&report(1, signal.ms, Pps::Absent), signal.utc());
+    signal.tell(Pps::Absent);
     assert_eq!(
         (signal.became(), signal.watch.says()),
         (vec![PpsState::Absent], PpsSays::Withholds)
@@ -308,4 +332,29 @@ fn another_run_of_the_reader_begins_anew() {
     assert_eq!(signal.became(), [PpsState::Acquiring]);
     (0..5).for_each(|_| signal.second(&[0]));
     assert_eq!((signal.became(), signal.watch.counts()), (vec![PpsState::Good], Counts::default()));
+}
+
+/// What a report that is missing told is missing too: nothing may be taken for a finding.
+#[test]
+fn a_missing_report_begins_anew() {
+    let mut signal = Signal::good(true);
+    signal.reports += 1;
+    // It told of the edge of this second; nobody counted the next one twice.
+    signal.ms += 1_700;
+    signal.hear(&[]);
+    assert_eq!(signal.became(), [PpsState::Acquiring]);
+    signal.ms += 300;
+    (0..5).for_each(|_| signal.second(&[0]));
+    assert_eq!((signal.became(), signal.watch.counts()), (vec![PpsState::Good], Counts::default()));
+}
+
+/// A reader that is gone interrupts first, and is missed all the same.
+#[test]
+fn a_signal_that_nobody_reads_any_more_is_lost() {
+    let mut signal = Signal::good(true);
+    signal.watch.interrupted();
+    signal.watch.tick(at(signal.ms + 2_900));
+    assert_eq!(signal.became(), [PpsState::Acquiring]);
+    signal.watch.tick(at(signal.ms + 3_000));
+    assert_eq!((signal.became(), signal.watch.says()), (vec![PpsState::Lost], PpsSays::Forbids));
 }

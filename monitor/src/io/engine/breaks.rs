@@ -23,6 +23,7 @@ pub(super) fn discard_all(engine: &mut Engine, now: &Sample) {
     let _ = engine.epoch.send(engine.sources.discard_all());
     engine.leap.broken();
     engine.drifts.restart();
+    engine.pps.broken();
     engine.slots.iter_mut().flat_map(|slot| &mut slot.public).for_each(|public| {
         public.probe.broken();
     });

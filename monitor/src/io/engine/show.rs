@@ -6,8 +6,9 @@ use chronolease_core::time::RawInstant;
 use tracing::{error, info};
 
 use super::Engine;
+use crate::core::pps::PpsSays;
 use crate::core::sources::View;
-use crate::io::status::Shown;
+use crate::io::status::{Known, Shown};
 
 impl Engine {
     /// For metrics, health and status.
@@ -34,18 +35,25 @@ impl Engine {
         }
         self.metrics.evidence(&self.records);
         self.metrics.leap(&self.leap);
+        let pps = self.pps.watch();
+        self.metrics.pps(pps);
         let no_utc = view.utc.err().map(|why| format!("UTC is not known: {why}"));
         let unwatched = (!self.continuity.is_watched())
             .then(|| "the clock reader of this box is lost: nothing is granted".to_owned());
+        let no_pulse = (pps.says() != PpsSays::Permits).then(|| {
+            format!("the PPS signal is {}, and pps.required: nothing is granted", pps.state())
+        });
         let reasons = no_utc.into_iter().chain(self.records.trouble()).chain(unwatched);
+        let reasons = reasons.chain(no_pulse);
         self.health.set_unready(reasons.collect());
         let wards = self.slots.iter().enumerate().map(|(index, slot)| Shown {
             ward: &slot.ward,
             found: slot.public.as_ref().and_then(|public| public.probe.last()),
             clock: self.drifts.of(index),
         });
-        let clock = self.drifts.box_b();
-        self.status.write(now, &self.sources, view, clock, &self.leap, wards);
+        let (sources, clock, leap) = (&self.sources, self.drifts.box_b(), &self.leap);
+        let known = Known { sources, view, clock, leap, pps };
+        self.status.write(now, &known, wards);
     }
 }
 

@@ -8,7 +8,8 @@ use crate::core::continuity::Break;
 use crate::core::leap::watch::LeapRules;
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
-use crate::core::sources::{self, PollResult, Source};
+use crate::core::pps::PpsRules;
+use crate::core::sources::{self, PollResult, Report, Source};
 use crate::core::testing::QUIET;
 use chronolease_core::clock_reader::ClockWatch;
 use chronolease_core::confirmation::WitnessLimits;
@@ -19,6 +20,7 @@ use chronolease_core::id::{BootId, ChannelBinding, Incarnation, TsuId};
 use chronolease_core::interval::Interval;
 use chronolease_core::leap::plan::Season;
 use chronolease_core::lease::EndingCause;
+use chronolease_core::pps::PpsLimits;
 use chronolease_core::stamped::Reading;
 use chronolease_core::time::Ppb;
 use chronolease_core::wire::{Hello, PROTOCOL_VERSION, ProbeAnswer};
@@ -28,6 +30,7 @@ use chronolease_net::exchange::{self, Offering, Vouching};
 use chronolease_net::recorder::Evidence;
 
 mod logs;
+mod pps;
 
 const CONN: ConnId = ConnId(1);
 const LIMITS: Limits = Limits {
@@ -35,6 +38,15 @@ const LIMITS: Limits = Limits {
     revoke_beyond: Bound::from_millis(250),
     bracket: Bound::from_millis(1),
     rho: Ppb::from_ppm(100),
+};
+
+const PPS: PpsRules = PpsRules {
+    limits: PpsLimits {
+        residual: Bound::from_millis(10),
+        jitter: Bound::from_millis(1),
+        rho: LIMITS.rho,
+    },
+    required: false,
 };
 
 /// An engine with one TSU, which the test feeds by hand, and the TSU's end of the link.
@@ -82,6 +94,7 @@ impl Bench {
             leap_list: ListFile::default(),
             drifts: Drifts::default(),
             continuity: watched(),
+            pps: Pulse::new(PPS, mpsc::channel(1).1),
             discard: false,
             kernels: Kernels::default(),
             slots: vec![Slot::new(ward, log.folder().join("tsu-1.ward"), logs)],

@@ -184,3 +184,16 @@ fn a_change_that_its_own_edge_does_not_show_is_inconsistent() {
         assert!(change(PpsState::Unclear, Some(shown)).is_consistent());
     }
 }
+
+/// UTC was read 10 s after the edge, or before it: rho over that is 1 ms, on either side. Without it
+/// the last edge would be an anomaly that nobody can prove.
+#[test]
+fn the_residual_is_widened_by_rho_over_the_time_from_the_edge_to_the_reading() {
+    // 6.5 ms off, UTC known to 1 ms, a limit of 5 ms.
+    let off = PlacedEdge { sequence: 1, raw: window(20_006_500_000, 20_006_502_000) };
+    for (read_ms, expected) in
+        [(20_000, EdgeVerdict::Shifted), (30_000, EdgeVerdict::Good), (10_000, EdgeVerdict::Good)]
+    {
+        assert_eq!(judge(None, &off, Some(&utc(read_ms, 1)), &LIMITS), expected, "{read_ms}");
+    }
+}

@@ -24,6 +24,7 @@ use chronolease_monitor::core::authority::{
 };
 use chronolease_monitor::core::continuity::Continuity;
 use chronolease_monitor::core::leap::watch::{LeapRules, LeapWatch};
+use chronolease_monitor::core::pps::PpsSays;
 use chronolease_monitor::core::sources::{self, Epoch, Report, Rounds, Source, Sources, View};
 use chronolease_net::evidence::{Files, MemoryDisk, Pending};
 use chronolease_net::exchange::{VouchError, Vouched};
@@ -351,6 +352,7 @@ impl Monitor {
             boundaries: self.leap.boundaries(),
             vouched: self.log.vouching.held(),
             recordable: !self.lost && self.log.recorder.trouble().is_none(),
+            pps: PpsSays::Permits,
             nonces: [Nonce::from_bytes(self.dice.bytes()), Nonce::from_bytes(self.dice.bytes())],
         };
         let mut actions = Vec::new();

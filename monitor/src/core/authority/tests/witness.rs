@@ -31,7 +31,7 @@ fn since(nodes: &MemoryNodes, size: u64) -> Vec<Hash> {
 impl Bench {
     /// What the TSU asks about a sample that is `error_ms` off UTC, of `lease`, with the log's
     /// first leaf.
-    fn batch(&self, sequence: u64, lease: u64, error_ms: i64) -> Confirm {
+    pub(super) fn batch(&self, sequence: u64, lease: u64, error_ms: i64) -> Confirm {
         let at = OFFSET + (self.now_ms + error_ms) * MS;
         let gen_time = GenTime::at(Timestamp::from_unix_nanos(at), GenTimeDigits::Three);
         let nodes = log(1, 1, 0);

@@ -22,6 +22,7 @@ use crate::core::authority::{Action, ConnId, Context, Event, Rearm, Record, Rule
 use crate::core::authority::{ShownLog, Ward};
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
+use crate::core::pps::PpsSays;
 use crate::core::sources::{PollResult, Report, Source, Voters};
 use crate::core::testing::QUIET;
 use chronolease_core::time::GenTimeDigits;
@@ -275,6 +276,7 @@ impl Sim {
             boundaries: self.watch.boundaries(),
             vouched: TreeHead::empty(),
             recordable: true,
+            pps: PpsSays::Permits,
             nonces: [Nonce::from_bytes([self.nonce; 32]), Nonce::from_bytes([0; 32])],
         };
         let mut out = Vec::new();
