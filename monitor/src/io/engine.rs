@@ -18,13 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chronolease_core::confirmation::SignedConfirmation;
-use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf;
 use chronolease_core::id::Nonce;
 use chronolease_core::sample::Sample;
 use chronolease_core::stamped::Stamped;
 use chronolease_core::time::{Bound, RawInstant, Span};
-use chronolease_core::wire::{LogOffer, ProbeAnswer, ToTsu};
+use chronolease_core::wire::{ProbeAnswer, ToTsu};
 use chronolease_net::clock_reader::WatchedClocks;
 use chronolease_net::keys::EvidenceSigner;
 use chronolease_net::observe::Health;
@@ -44,7 +43,7 @@ use super::leap_list::ListFile;
 use super::metrics::MonitorMetrics;
 use super::records::Records;
 use super::status::StatusWriter;
-use crate::core::authority::{Action, ConnId, Context, Event, ShownLog};
+use crate::core::authority::{Action, ConnId, Context, Event};
 use crate::core::continuity::Continuity;
 use crate::core::leap::watch::LeapWatch;
 use crate::core::nts::known::KnownUtc;
@@ -240,35 +239,25 @@ impl Engine {
         received: RawInstant,
     ) {
         let slot = &mut self.slots[ward];
-        let tsu = slot.ward.rules().tsu.clone();
         // A connection that does not speak for the TSU yet was not told what to prove from.
         let offer = answer.log.take().filter(|_| slot.ward.is_current(conn));
-        let log = match offer {
-            None => None,
-            Some(LogOffer { checkpoint, since_shown }) => {
-                let authority = &slot.ward;
-                let shown = |tree: &TreeHead| authority.continues(conn, tree, &since_shown);
-                match slot.logs.vouch(&tsu, conn, &checkpoint, now, shown) {
-                    Vouch::For(leaf) => {
-                        self.records.note(leaf);
-                        Some(ShownLog { tree: slot.logs.held(), since_shown })
-                    }
-                    Vouch::Broken(cause, leaf) => {
-                        leaf.into_iter().for_each(|leaf| self.records.note(leaf));
-                        self.one(ward, now, Event::LogBroken { cause });
-                        None
-                    }
-                    Vouch::Unrecorded => {
-                        self.one(ward, now, Event::PersistFailed);
-                        None
-                    }
-                    Vouch::Refused => {
-                        let closed = slot.cut(conn);
-                        return self.one(ward, now, closed);
-                    }
+        let mut log = None;
+        if let Some(offer) = offer {
+            let (vouch, shown) = slot.vouch(conn, offer, now);
+            log = shown;
+            match vouch {
+                Vouch::For(leaf) => self.records.note(leaf),
+                Vouch::Broken(cause, leaf) => {
+                    leaf.into_iter().for_each(|leaf| self.records.note(leaf));
+                    self.one(ward, now, Event::LogBroken { cause });
+                }
+                Vouch::Unrecorded => self.one(ward, now, Event::PersistFailed),
+                Vouch::Refused => {
+                    let closed = slot.cut(conn);
+                    return self.one(ward, now, closed);
                 }
             }
-        };
+        }
         self.one(ward, now, Event::Answered { conn, answer, received, log });
         // Sent with the grant already, if there was one.
         if let Some(closed) = self.slots[ward].witness(conn) {

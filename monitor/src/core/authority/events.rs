@@ -51,6 +51,9 @@ pub struct ShownLog {
     pub tree: TreeHead,
     /// The proof that it continues the last tree that was shown on the connection.
     pub since_shown: Vec<Hash>,
+    /// Whether the monitor vouched for it, and its own log continues what the TSU vouched for. If
+    /// not, the next proof starts here all the same.
+    pub vouched: bool,
 }
 
 /// What happened.
@@ -73,8 +76,8 @@ pub enum Event {
         answer: ProbeAnswer,
         /// The monitor's oscillator, read when the answer was in.
         received: RawInstant,
-        /// The checkpoint that came with it, when the monitor vouched for it. Without one the
-        /// clock is judged all the same, but nothing is granted.
+        /// The checkpoint that came with it, when it continues what was shown before. Without one
+        /// that is vouched for the clock is judged all the same, but nothing is granted.
         log: Option<ShownLog>,
     },
     /// A TSU asks whether a batch may be released.

@@ -110,8 +110,9 @@ impl Ward {
                 self.connections.connected(conn, hello, channel, admission, context, out);
             }
             Event::Answered { conn, answer, received, log } => {
-                let vouched = log
-                    .is_some_and(|log| self.shows(conn, &log.tree, &log.since_shown, context, out));
+                let vouched = log.is_some_and(|log| {
+                    self.shows(conn, &log.tree, &log.since_shown, context, out) && log.vouched
+                });
                 self.answered(context, conn, &answer, received, vouched, out);
             }
             Event::Confirm { conn, confirm } => self.confirm(context, conn, &confirm, out),

@@ -68,7 +68,7 @@ impl Bench {
         let now_ms = 10_000;
         let now = RawInstant::from_nanos(now_ms * MS);
         let ward = Ward::new(rules, record, now);
-        let log = Some(ShownLog { tree: TreeHead::empty(), since_shown: vec![] });
+        let log = Some(ShownLog { tree: TreeHead::empty(), since_shown: vec![], vouched: true });
         Self {
             ward,
             now_ms,

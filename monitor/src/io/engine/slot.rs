@@ -6,15 +6,16 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use chronolease_core::evidence::TreeHead;
+use chronolease_core::sample::Sample;
 use chronolease_core::time::RawInstant;
-use chronolease_core::wire::{ToTsu, Welcome};
+use chronolease_core::wire::{LogOffer, ToTsu, Welcome};
 use chronolease_net::{durable, random};
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 pub use logs::{Logs, Vouch};
 
-use crate::core::authority::{ConnId, Event, Record, Ward};
+use crate::core::authority::{ConnId, Event, Record, ShownLog, Ward};
 use crate::core::end_to_end::EndToEnd;
 use crate::io::end_to_end::Asker;
 
@@ -55,6 +56,26 @@ impl Slot {
     #[must_use]
     pub fn new(ward: Ward, file: PathBuf, logs: Logs) -> Self {
         Self { ward, file, logs, connections: HashMap::new(), dirty: false, public: None }
+    }
+
+    /// Judges the checkpoint of an answer on the connection that speaks for the TSU. A tree that
+    /// continues all that was shown counts as shown, also when the monitor cannot vouch for it: the
+    /// TSU's next proof starts there. Blocks on the disk.
+    pub(super) fn vouch(
+        &mut self,
+        conn: ConnId,
+        offer: LogOffer,
+        now: &Sample,
+    ) -> (Vouch, Option<ShownLog>) {
+        let LogOffer { checkpoint, since_shown } = offer;
+        let (ward, tsu) = (&self.ward, &self.ward.rules().tsu);
+        let mut shown = None;
+        let continues = |tree: &TreeHead| {
+            ward.continues(conn, tree, &since_shown).inspect(|()| shown = Some(*tree))
+        };
+        let vouch = self.logs.vouch(tsu, conn, &checkpoint, now, continues);
+        let vouched = matches!(vouch, Vouch::For(_));
+        (vouch, shown.map(|tree| ShownLog { tree, since_shown, vouched }))
     }
 
     /// The TSU is asked for tokens at its public endpoint too.

@@ -284,37 +284,34 @@ impl Monitor {
     ) {
         let id = ConnId(conn);
         let offer = answer.log.take().filter(|_| self.ward.is_current(id));
-        let log = match offer {
-            None => None,
-            Some(LogOffer { checkpoint, since_shown }) => {
-                let ward = &self.ward;
-                let shown = |tree: &TreeHead| ward.continues(id, tree, &since_shown);
-                match self.log.vouching.take_if(&checkpoint, now, shown) {
-                    Ok(Vouched { line, note, tree }) => {
-                        self.owed = Some((conn, line));
-                        self.noted.push(leaf::Event::PeerCheckpoint(note));
-                        if let Some(cause) = self.own_broken {
-                            self.handle(now, Event::LogBroken { cause }, out);
-                        }
-                        let sound = self.own_broken.is_none();
-                        sound.then_some(ShownLog { tree, since_shown })
-                    }
-                    Err(VouchError::Broken { record, .. }) => {
-                        let cause = record.cause;
-                        if self.told.replace(conn) != Some(conn) {
-                            self.noted.push(leaf::Event::PeerBroken(record));
-                        }
+        let mut log = None;
+        if let Some(LogOffer { checkpoint, since_shown }) = offer {
+            let (ward, mut shown) = (&self.ward, None);
+            let continues = |tree: &TreeHead| {
+                ward.continues(id, tree, &since_shown).inspect(|()| shown = Some(*tree))
+            };
+            let mut vouched = false;
+            match self.log.vouching.take_if(&checkpoint, now, continues) {
+                Ok(Vouched { line, note, .. }) => {
+                    self.owed = Some((conn, line));
+                    self.noted.push(leaf::Event::PeerCheckpoint(note));
+                    vouched = self.own_broken.is_none();
+                    if let Some(cause) = self.own_broken {
                         self.handle(now, Event::LogBroken { cause }, out);
-                        None
                     }
-                    Err(VouchError::Disk(_)) => {
-                        self.handle(now, Event::PersistFailed, out);
-                        None
-                    }
-                    Err(VouchError::Offer(_)) => return self.cut(now, conn, out),
                 }
+                Err(VouchError::Broken { record, .. }) => {
+                    let cause = record.cause;
+                    if self.told.replace(conn) != Some(conn) {
+                        self.noted.push(leaf::Event::PeerBroken(record));
+                    }
+                    self.handle(now, Event::LogBroken { cause }, out);
+                }
+                Err(VouchError::Disk(_)) => self.handle(now, Event::PersistFailed, out),
+                Err(VouchError::Offer(_)) => return self.cut(now, conn, out),
             }
-        };
+            log = shown.map(|tree| ShownLog { tree, since_shown, vouched });
+        }
         self.handle(now, Event::Answered { conn: id, answer, received, log }, out);
         self.witness(conn, out);
     }

@@ -29,7 +29,7 @@ pub struct Logs {
     own: OwnLog,
     offering: Mutex<Side>,
     vouching: Arc<Mutex<Vouching>>,
-    /// A broken log is put on record once for each connection.
+    /// A broken log is put on record once, until it continues again.
     told: AtomicBool,
     recorder: Recorder,
     clocks: Clocks,
@@ -85,7 +85,6 @@ impl Logs {
         side.met = false;
         side.batches.clear();
         drop(side);
-        self.told.store(false, Ordering::Relaxed);
         locked(&self.vouching).held()
     }
 
@@ -141,6 +140,7 @@ impl Logs {
         let take = move || locked(&vouching).take(&offer, &clocks.sample());
         match spawn_blocking(take).await? {
             Ok(Vouched { line, note, tree }) => {
+                self.told.store(false, Ordering::Relaxed);
                 self.record(leaf::Event::PeerCheckpoint(note));
                 self.metrics.peer_checkpoint(tree.size);
                 Ok((Event::Vouched, Some(line)))

@@ -235,7 +235,7 @@ fn a_checkpoint_must_continue_what_a_batch_showed() {
     let mut bench = Bench::granted();
     let first = bench.batch(1, 1, 0);
     bench.asks(Confirm { log: head(&long), since_shown: since(&long, 0), ..first });
-    bench.log = Some(ShownLog { tree: head(&other), since_shown: since(&other, 9) });
+    bench.log = Some(ShownLog { tree: head(&other), since_shown: since(&other, 9), vouched: true });
     bench.probes(1, 0);
     assert_eq!(bench.ward.record().latch, Some(EndingCause::Fork));
 }
@@ -277,7 +277,7 @@ fn a_tsu_behind_the_last_confirmed_batch_latches_on_its_next_connection() {
             assert_eq!(bench.ward.shown(TreeHead::empty()), head(&long), "the welcome says so");
             bench.connect(1, A);
             let since_shown = if next.size() > long.size() { since(&next, 9) } else { vec![] };
-            let shown = ShownLog { tree: head(&next), since_shown };
+            let shown = ShownLog { tree: head(&next), since_shown, vouched: true };
             let continues = bench.ward.continues(ConnId(1), &shown.tree, &shown.since_shown);
             assert_eq!(continues.err(), latch);
             bench.log = Some(shown);

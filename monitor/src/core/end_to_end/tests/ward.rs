@@ -36,7 +36,7 @@ pub(super) fn granted_and_renewed() -> Ward {
         };
         let nonce = Nonce::from_bytes([1; 32]);
         let answer = ProbeAnswer { nonce, sample, reader: QUIET, ended: None, log: None };
-        let log = Some(ShownLog { tree: TreeHead::empty(), since_shown: vec![] });
+        let log = Some(ShownLog { tree: TreeHead::empty(), since_shown: vec![], vouched: true });
         ward.handle(
             &context(ms),
             Event::Answered { conn, answer, received: raw(ms), log },

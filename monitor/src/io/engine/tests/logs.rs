@@ -181,13 +181,24 @@ async fn nothing_is_granted_while_the_monitors_own_log_does_not_continue() {
         let sent = answer(&mut bench, 1_010, 1, Some(offer));
         assert_eq!(grants(&sent), 0);
         assert!(witnessed(&sent).is_some(), "the TSU must see it too");
+        // The TSU's log goes on, and each proof starts where the one before ended: it is not at fault.
+        for (leaves, at_ms) in [(4, 2_000), (9, 3_000), (11, 4_000)] {
+            grow(&bench._tsu_log.1, leaves);
+            bench.tick(at_ms);
+            let offer = bench.tsu.offer();
+            let sent = answer(&mut bench, at_ms + 10, 1, Some(offer));
+            assert_eq!(grants(&sent), 0);
+            assert!(witnessed(&sent).is_some() && !is_cut_off(&bench), "it stays");
+        }
         // A connection on which it does continue, as after a re-pairing.
-        disconnect(&mut bench, 1_020, 1);
+        disconnect(&mut bench, 4_020, 1);
         bench.tsu.met(bench.engine.slots[0].logs.held()).expect("it continues");
-        connect(&mut bench, 2_000, 2, TreeHead::empty());
+        connect(&mut bench, 5_000, 2, TreeHead::empty());
         let offer = bench.tsu.offer();
-        assert_eq!(grants(&answer(&mut bench, 2_010, 2, Some(offer))), 1, "rearm is automatic");
+        assert_eq!(grants(&answer(&mut bench, 5_010, 2, Some(offer))), 1, "rearm is automatic");
+        bench.engine.records.finish(&sample(6_000));
         assert!(close(evidence));
+        assert_eq!(broken(&log), [], "nothing is said of the TSU's log");
     }
 }
 

@@ -322,7 +322,8 @@ impl Sim {
         let (sample, ended) = (self.sample(), self.ended);
         let reader = ReaderWord { steps: self.kernel_steps(), ..QUIET };
         let answer = ProbeAnswer { nonce, sample, reader, ended, log: None };
-        let log = Some(ShownLog { tree: TreeHead::empty(), since_shown: Vec::new() });
+        let log =
+            Some(ShownLog { tree: TreeHead::empty(), since_shown: Vec::new(), vouched: true });
         let received = raw(self.now_ms);
         self.handle(Event::Answered { conn: CONN, answer, received, log });
     }
