@@ -1,8 +1,8 @@
 //! The kept list of broken cores. Each leaves out a condition, or makes a mistake in a shell, and is
 //! found out at its seed; the sound cores are not, at the same seed.
 //!
-//! Where a second defence hides what a missing condition lets through, both are left out, and
-//! `masked_by` says so.
+//! Where a second defence hides what a missing condition lets through, both are left out. Each of
+//! them is needed at that seed: see [`Control::idle`].
 
 use chronolease_core::broken::Condition::{self, *};
 
@@ -45,33 +45,43 @@ const fn shell(
     Control { name, left_out: &[], slips, scene, found_by, seed }
 }
 
-use Scene::{Carried, Leap, Leased, LeasedLeap, Unprotected, Witnessed};
+use Scene::{
+    Carried, Copied, Leap, Leased, LeasedCopied, LeasedLeap, Unprotected, UnprotectedLeased,
+    Witnessed,
+};
 
 /// All of them.
 pub const ALL: &[Control] = &[
     core("judge: same boot", &[SameBoot], Carried, "P1", 0),
-    core("judge: bracket", &[Bracket], Leased, "audit", 5),
+    core(
+        "judge: same run",
+        &[SameIncarnation, GrantIsMine, GrantChannel, GrantSample],
+        UnprotectedLeased,
+        "audit",
+        57,
+    ),
+    core("judge: bracket", &[Bracket], Leased, "audit", 9),
     core("judge: TTL", &[Ttl], Leased, "P4", 8),
     core("judge: guard", &[Guard], Leased, "P1", 55),
-    core("judge: suspension", &[Suspension], Leased, "P1", 124),
-    core("judge: blackout", &[LeaseBlackout, Crossing], LeasedLeap, "audit", 2),
-    core("judge: high-water mark", &[HighWater], Witnessed, "audit", 4),
+    core("judge: suspension", &[Suspension], Leased, "P1", 3),
+    core("judge: blackout", &[LeaseBlackout], LeasedLeap, "audit", 5),
+    core("judge: high-water mark", &[HighWater], Witnessed, "audit", 52),
     core("holder: a revocation withdraws", &[Revocation], Leased, "P4", 0),
-    core("issuer: a revocation after the word", &[ReleasePermit], Witnessed, "P4", 33),
-    core("issuer: about this batch", &[AboutThisBatch, AboutThisConnection], Unprotected, "P5", 2),
+    core("issuer: a revocation after the word", &[ReleasePermit], Witnessed, "P4", 40),
+    core("issuer: about this batch", &[AboutThisBatch, AboutThisConnection], Unprotected, "P5", 32),
     core(
         "issuer: about this connection",
         &[AboutThisConnection, AboutThisBatch],
         Unprotected,
         "P5",
-        2,
+        32,
     ),
-    core("issuer: age of the confirmation", &[ConfirmationAge], Witnessed, "confirmation age", 25),
+    core("issuer: age of the confirmation", &[ConfirmationAge], Witnessed, "confirmation age", 48),
     core("issuer: confirmation durable before release", &[ConfirmationDurable], Witnessed, "P5", 0),
     core("fusion: consensus", &[Consensus], Witnessed, "P5", 55),
-    core("assessment: verdict", &[Verdict], Leased, "P1", 20),
-    core("witness: live lease, not revoked", &[LiveLease, Unlatched], Witnessed, "P4", 30),
-    core("witness: not latched", &[Unlatched, LiveLease], Witnessed, "P4", 30),
+    core("assessment: verdict", &[Verdict], Leased, "P1", 14),
+    core("witness: live lease, not revoked", &[LiveLease], Witnessed, "P4", 3),
+    core("witness: not latched", &[Unlatched, LiveLease], Witnessed, "P4", 3),
     core("witness: e at most e_max", &[HalfWidth], Witnessed, "e_max", 19),
     core("witness: lower edge", &[LowerEdge], Witnessed, "P1", 0),
     core("witness: upper edge", &[UpperEdge], Witnessed, "P1", 84),
@@ -80,18 +90,21 @@ pub const ALL: &[Control] = &[
         &[ReadingBlackout, LeaseBlackout, Crossing, GenTimeBlackout],
         Leap,
         "blackout",
-        10,
+        18,
     ),
     core(
         "witness: blackout of a genTime",
         &[GenTimeBlackout, LeaseBlackout, Crossing, ReadingBlackout],
         Leap,
         "blackout",
-        10,
+        18,
     ),
-    core("witness: next sequence", &[NextBatch], Unprotected, "P3", 2),
+    core("witness: next sequence", &[NextBatch], Unprotected, "P3", 5),
+    core("witness: log continues", &[LogContinues, GrantVouched], Copied, "P5", 23),
     core("authority: crossing", &[Crossing], LeasedLeap, "blackout", 12),
-    core("authority: wait between runs", &[IncarnationWait], Leased, "P3", 4),
+    core("authority: wait between runs", &[IncarnationWait], Leased, "P3", 66),
+    core("authority: wait after a restart", &[RestartWait, Hold], LeasedCopied, "P3", 26),
+    core("authority: challenge", &[Challenge, LogContinues], Copied, "P3", 57),
     core("authority: hold", &[Hold], Witnessed, "hold", 1),
     core("authority: a latched ward rests", &[LatchRests], Witnessed, "latch", 10),
     shell(
@@ -148,7 +161,22 @@ impl Control {
     /// Whether the broken core is found out at this seed, and the sound one is not.
     #[must_use]
     pub fn is_found_out(&self, seed: u64) -> bool {
-        let found = self.broken(seed).oracle.violations.iter().any(|v| v.of == self.found_by);
-        found && self.sound(seed).oracle.violations.is_empty()
+        self.finds(self.options(seed)) && self.sound(seed).oracle.violations.is_empty()
+    }
+
+    /// What is left out and does not matter at this seed: with it in place the broken core is found
+    /// out all the same. Nothing, where the list says no more than it must.
+    #[must_use]
+    pub fn idle(&self, seed: u64) -> Vec<Condition> {
+        let matters = |kept: &Condition| {
+            let mut options = self.options(seed);
+            options.left_out.retain(|condition| condition != kept);
+            !self.finds(options)
+        };
+        self.left_out.iter().copied().filter(|kept| !matters(kept)).collect()
+    }
+
+    fn finds(&self, options: Options) -> bool {
+        simulate(options).oracle.violations.iter().any(|v| v.of == self.found_by)
     }
 }

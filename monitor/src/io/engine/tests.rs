@@ -413,7 +413,7 @@ async fn a_break_of_continuity_takes_the_date_from_the_certificates() {
         *bench.engine.date.borrow()
     };
     assert!(tell(&bench, 1_000).is_some(), "UTC is known");
-    breaks::broke(&mut bench.engine, &turn(2_000), Break::Suspended(Span::from_millis(5)));
+    breaks::broke(&mut bench.engine, &sample(2_000), Break::Suspended(Span::from_millis(5)));
     assert_eq!(*bench.engine.date.borrow(), None);
     assert_eq!(tell(&bench, 2_000), None, "nothing is known yet");
     for source in 0..5 {

@@ -158,8 +158,22 @@ impl World {
             Scene::UnprotectedLeased => {
                 self.often(|dice| Fault::Kill { host: BOX_A, down: dice.range(50 * MS, 300 * MS) })
             }
-            _ => {}
+            Scene::Copied | Scene::LeasedCopied => self.copies(),
+            Scene::Witnessed | Scene::Leased | Scene::Leap | Scene::LeasedLeap => {}
+            Scene::Unprotected => {}
         }
+    }
+
+    /// A copy of box A is put back, or started beside it, perhaps while the monitor restarts.
+    fn copies(&mut self) {
+        let kept = self.dice.range(8_000 * MS, 20_000 * MS);
+        self.later(kept, Happens::Fault(Fault::KeepCopy));
+        let back = kept + self.dice.range(3_000 * MS, 25_000 * MS);
+        self.later(back, Happens::Fault(Fault::Rollback));
+        self.often(|dice| match dice.range(0, 2) {
+            0 => Fault::Clone { same_random: dice.permille(500) },
+            _ => Fault::Usurp { restarts: dice.permille(700), same_random: dice.permille(300) },
+        });
     }
 
     fn often(&mut self, fault: impl Fn(&mut Dice) -> Fault) {

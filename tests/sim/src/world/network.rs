@@ -89,7 +89,7 @@ impl World {
         if let Some(there) = self.conns.get_mut(&conn) {
             there.last[side] = at;
         }
-        if self.options.scene == Scene::Unprotected {
+        if matches!(self.options.scene, Scene::Unprotected | Scene::UnprotectedLeased) {
             self.meddle(conn, to_monitor, at, &bytes);
         }
         self.later(at, Happens::Frame { conn, to_monitor, bytes });

@@ -32,15 +32,19 @@ pub enum Scene {
     MonitorFrozen,
     /// A control: the link without TLS. Frames come twice, and on another connection.
     Unprotected,
-    /// A control: as that, leased.
+    /// A control: as that, leased, and the process of the TSU is often killed.
     UnprotectedLeased,
+    /// A control: box A is copied, cloned and rolled back, and the monitor restarts.
+    Copied,
+    /// A control: as that, leased.
+    LeasedCopied,
     /// A control: the process of the TSU lives through a reboot, on clocks that are wrong alike.
     Carried,
 }
 
 impl Scene {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Witnessed,
         Self::Leased,
         Self::Leap,
@@ -49,6 +53,8 @@ impl Scene {
         Self::MonitorFrozen,
         Self::Unprotected,
         Self::UnprotectedLeased,
+        Self::Copied,
+        Self::LeasedCopied,
         Self::Carried,
     ];
 
@@ -75,6 +81,8 @@ impl Scene {
             Self::MonitorFrozen => "monitor-frozen",
             Self::Unprotected => "unprotected",
             Self::UnprotectedLeased => "unprotected-leased",
+            Self::Copied => "copied",
+            Self::LeasedCopied => "leased-copied",
             Self::Carried => "carried",
         }
     }
@@ -93,8 +101,13 @@ impl Scene {
             | Self::LeasedLeap
             | Self::LeasedFrozen
             | Self::UnprotectedLeased
+            | Self::LeasedCopied
             | Self::Carried => true,
-            Self::Witnessed | Self::Leap | Self::MonitorFrozen | Self::Unprotected => false,
+            Self::Witnessed
+            | Self::Leap
+            | Self::MonitorFrozen
+            | Self::Unprotected
+            | Self::Copied => false,
         }
     }
 
