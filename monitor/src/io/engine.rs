@@ -21,7 +21,7 @@ use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::leaf;
 use chronolease_core::id::Nonce;
 use chronolease_core::sample::Sample;
-use chronolease_core::stamped::Stamped;
+use chronolease_core::stamped::{Stamped, Turn};
 use chronolease_core::time::{Bound, RawInstant, Span};
 use chronolease_core::wire::{ProbeAnswer, ToTsu};
 use chronolease_net::clock_reader::WatchedClocks;
@@ -43,7 +43,7 @@ use super::leap_list::ListFile;
 use super::metrics::MonitorMetrics;
 use super::records::Records;
 use super::status::StatusWriter;
-use crate::core::authority::{Action, ConnId, Context, Event};
+use crate::core::authority::{Action, ConnId, Context, Event, Facts};
 use crate::core::continuity::Continuity;
 use crate::core::leap::watch::LeapWatch;
 use crate::core::nts::known::KnownUtc;
@@ -104,7 +104,7 @@ impl Engine {
             let input = tokio::select! {
                 biased;
                 () = stop.cancelled() => {
-                    let now = self.clocks.clocks.sample();
+                    let (now, ()) = Stamped::receive((), &self.clocks).into_turn();
                     self.everybody(&now, &Event::Stop);
                     self.records.finish(&now);
                     return;
@@ -113,13 +113,12 @@ impl Engine {
                 () = tokio::time::sleep(patience) => None,
             };
             let evidence_lost = self.records.settle();
-            let (reading, input) = Stamped::receive(input, &self.clocks).into_parts();
-            let now = reading.sample;
+            let (now, input) = Stamped::receive(input, &self.clocks).into_turn();
             self.health.progress(now.raw_after);
             if evidence_lost {
                 self.everybody(&now, &Event::EvidenceLost);
             }
-            if let Some(why) = self.continuity.broken_by(&reading) {
+            if let Some(why) = self.continuity.broken_by(now.reading()) {
                 breaks::broke(&mut self, &now, why);
             }
             pps::hear(&mut self, &now);
@@ -142,7 +141,7 @@ impl Engine {
                 self.records.flush(&now);
                 continue;
             }
-            kernels::note(&mut self, &reading);
+            kernels::note(&mut self, now.reading());
             self.slots.iter_mut().for_each(|slot| slot.ask_for_token(now.raw_after));
             let view = self.leap.look(&mut self.sources, now.raw_after);
             self.tell_date(&now, &view);
@@ -161,7 +160,7 @@ impl Engine {
             }
             self.drifts.own(&now, &view, self.sources.rules().rho);
             self.record(&now, &view);
-            self.metrics.reader(&reading.reader.word());
+            self.metrics.reader(&now.reading().reader.word());
             self.show(&now, &view);
         }
     }
@@ -185,7 +184,7 @@ impl Engine {
         self.records.flush(now);
     }
 
-    fn take(&mut self, now: &Sample, input: Option<Input>) {
+    fn take(&mut self, now: &Turn, input: Option<Input>) {
         match input {
             Some(Input::SecondOpinion { source, comparison }) => {
                 doubts::compared(self, source, comparison);
@@ -233,7 +232,7 @@ impl Engine {
     fn answered(
         &mut self,
         ward: usize,
-        now: &Sample,
+        now: &Turn,
         conn: ConnId,
         mut answer: ProbeAnswer,
         received: RawInstant,
@@ -265,13 +264,13 @@ impl Engine {
         }
     }
 
-    fn one(&mut self, ward: usize, now: &Sample, event: Event) {
+    fn one(&mut self, ward: usize, now: &Turn, event: Event) {
         let out = self.handle(ward, now, event);
         self.carry_out(ward, now, out);
     }
 
     /// Every ward acts before any is recorded: a slow disk delays nobody's revocation.
-    fn everybody(&mut self, now: &Sample, event: &Event) {
+    fn everybody(&mut self, now: &Turn, event: &Event) {
         let mut rest = Vec::new();
         for ward in 0..self.slots.len() {
             let mut out = self.handle(ward, now, event.clone());
@@ -285,9 +284,8 @@ impl Engine {
         }
     }
 
-    fn handle(&mut self, ward: usize, now: &Sample, event: Event) -> Vec<Action> {
-        let context = Context {
-            now: now.raw_after,
+    fn handle(&mut self, ward: usize, now: &Turn, event: Event) -> Vec<Action> {
+        let facts = Facts {
             utc: self.leap.look(&mut self.sources, now.raw_after).utc,
             boundaries: self.leap.boundaries(),
             vouched: self.slots[ward].logs.held(),
@@ -296,11 +294,11 @@ impl Engine {
             nonces: [Nonce::from_bytes(random::bytes()), Nonce::from_bytes(random::bytes())],
         };
         let mut out = Vec::new();
-        self.slots[ward].ward.handle(&context, event, &mut out);
+        self.slots[ward].ward.handle(Context::of(now, facts), event, &mut out);
         out
     }
 
-    fn carry_out(&mut self, ward: usize, now: &Sample, actions: Vec<Action>) {
+    fn carry_out(&mut self, ward: usize, now: &Turn, actions: Vec<Action>) {
         let mut waiting = VecDeque::from(actions);
         while let Some(action) = waiting.pop_front() {
             for event in self.act(ward, now, action) {
@@ -314,7 +312,7 @@ impl Engine {
     }
 
     /// What went wrong, for the ward to act upon.
-    fn act(&mut self, ward: usize, now: &Sample, action: Action) -> Vec<Event> {
+    fn act(&mut self, ward: usize, now: &Turn, action: Action) -> Vec<Event> {
         let slot = &mut self.slots[ward];
         let tsu = slot.ward.rules().tsu.clone();
         match action {

@@ -10,6 +10,7 @@ use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::note::KeyName;
 use chronolease_core::id::BootId;
 use chronolease_core::sample::Sample;
+use chronolease_core::stamped::Turn;
 use chronolease_core::time::{RawInstant, Span, Timestamp};
 use chronolease_net::evidence::{Disk, Reader};
 use chronolease_net::exchange::PeerLog;
@@ -32,6 +33,11 @@ pub(super) fn sample(ms: i64) -> Sample {
         boot_minus_mono: Span::ZERO,
         boot_id: BootId::from_bytes([7; 16]),
     }
+}
+
+/// A turn at the time of [`sample`].
+pub(super) fn turn(ms: i64) -> Turn {
+    crate::core::testing::turn(sample(ms))
 }
 
 /// A new log that goes away with the test.

@@ -75,10 +75,62 @@ impl<E> Stamped<E> {
         &self.reading
     }
 
+    /// The event, and a turn at its reading.
+    #[must_use]
+    pub fn into_turn(self) -> (Turn, E) {
+        (Turn { reading: self.reading }, self.event)
+    }
+
     /// Both, to be used up together.
     #[must_use]
     pub fn into_parts(self) -> (Reading, E) {
         (self.reading, self.event)
+    }
+}
+
+/// A turn of a core that decides several things of one event: each at the reading that was taken
+/// when that was in. It comes from [`Stamped::into_turn`] alone; no reading of before becomes one,
+///
+/// ```compile_fail
+/// use chronolease_core::stamped::{Reading, Turn};
+/// fn late(reading: Reading) -> Turn {
+///     Turn { reading } // a private field
+/// }
+/// ```
+///
+/// and it can be neither copied nor cloned, so that it ends with its event:
+///
+/// ```compile_fail
+/// use chronolease_core::stamped::Turn;
+/// fn again(turn: &Turn) -> Turn {
+///     turn.clone() // no such method
+/// }
+/// ```
+///
+/// ```
+/// use chronolease_core::stamped::{ReadClocks, Stamped, Turn};
+/// fn received(clocks: &impl ReadClocks) -> (Turn, &'static str) {
+///     Stamped::receive("received before", clocks).into_turn()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Turn {
+    reading: Reading,
+}
+
+impl Turn {
+    /// The clocks, and the clock reader's word on them.
+    #[must_use]
+    pub const fn reading(&self) -> &Reading {
+        &self.reading
+    }
+}
+
+impl core::ops::Deref for Turn {
+    type Target = Sample;
+
+    fn deref(&self) -> &Sample {
+        &self.reading.sample
     }
 }
 

@@ -8,6 +8,7 @@ use chronolease_core::fusion::NoUtc;
 use chronolease_core::id::{ChannelBinding, LeaseSeq, Nonce};
 use chronolease_core::interval::Interval;
 use chronolease_core::lease::{EndingCause, LeaseTerms};
+use chronolease_core::stamped::Turn;
 use chronolease_core::time::{RawInstant, Span};
 use chronolease_core::wire::{Confirm, Hello, ProbeAnswer, ToTsu};
 
@@ -16,14 +17,12 @@ use super::record::Record;
 use crate::core::leap::watch::{Boundaries, since_1970};
 use crate::core::pps::PpsSays;
 
-/// What comes with every event.
+/// What the monitor knows in a turn.
 #[derive(Clone, Copy, Debug)]
-pub struct Context {
-    /// The monitor's oscillator, read after the event was fully received.
-    pub now: RawInstant,
-    /// UTC - RAW on the monitor's oscillator, as it holds at `now`.
+pub struct Facts {
+    /// UTC - RAW on the monitor's oscillator, as it holds in this turn.
     pub utc: Result<Interval, NoUtc>,
-    /// Where the ends of months lie at `now`.
+    /// Where the ends of months lie.
     pub boundaries: Boundaries,
     /// The newest tree of the TSU's log that the monitor has vouched for.
     pub vouched: TreeHead,
@@ -36,11 +35,50 @@ pub struct Context {
     pub nonces: [Nonce; 2],
 }
 
+/// What comes with every event. Its instant is that of a [`Turn`], so that it was read after the
+/// event was in; another cannot be put there.
+///
+/// ```compile_fail
+/// use chronolease_core::time::RawInstant;
+/// use chronolease_monitor::core::authority::{Context, Facts};
+/// fn late(before: RawInstant, facts: Facts) -> Context {
+///     Context { now: before, facts } // private fields
+/// }
+/// ```
+///
+/// ```
+/// use chronolease_core::stamped::Turn;
+/// use chronolease_monitor::core::authority::{Context, Facts};
+/// fn received(turn: &Turn, facts: Facts) -> Context {
+///     Context::of(turn, facts)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Context {
+    /// The monitor's oscillator, read after the event was fully received.
+    pub(super) now: RawInstant,
+    facts: Facts,
+}
+
+impl core::ops::Deref for Context {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
 impl Context {
+    /// These facts in this turn.
+    #[must_use]
+    pub const fn of(turn: &Turn, facts: Facts) -> Self {
+        Self { now: turn.reading().sample.raw_after, facts }
+    }
+
     /// UTC at `now`, if it is known: an interval of spans since 1970.
     #[must_use]
     pub fn utc_now(&self) -> Option<Interval> {
-        self.utc.ok().map(|utc_minus_raw| since_1970(utc_minus_raw, self.now))
+        self.facts.utc.ok().map(|utc_minus_raw| since_1970(utc_minus_raw, self.now))
     }
 }
 

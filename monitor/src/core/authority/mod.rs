@@ -30,7 +30,7 @@ use super::pps::PpsSays;
 pub use connections::ConnId;
 use connections::Connections;
 use crossing::Crossing;
-pub use events::{Action, Context, Event, ShownLog};
+pub use events::{Action, Context, Event, Facts, ShownLog};
 use flaps::Flaps;
 use lease::{Admission, Leases};
 use oscillators::Oscillators;
@@ -90,7 +90,8 @@ impl Ward {
     }
 
     /// Takes one event and appends what must be done to `out`.
-    pub fn handle(&mut self, context: &Context, event: Event, out: &mut Vec<Action>) {
+    pub fn handle(&mut self, context: Context, event: Event, out: &mut Vec<Action>) {
+        let context = &context;
         self.expire(context, out);
         self.cross(context, out);
         self.heed_pps(context, out);

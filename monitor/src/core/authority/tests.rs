@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::assessment::Limits;
 use crate::core::leap::watch::Boundaries;
-use crate::core::testing::QUIET;
+use crate::core::testing::{QUIET, turn_at};
 use chronolease_core::clock_reader::ReaderWord;
 use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::TreeHead;
@@ -100,8 +100,7 @@ impl Bench {
     fn handle(&mut self, event: Event) {
         self.nonce = self.nonce.wrapping_add(2);
         let nonce = |n: u8| Nonce::from_bytes([n; 32]);
-        let context = Context {
-            now: RawInstant::from_nanos(self.now_ms * MS),
+        let facts = Facts {
             utc: self.utc,
             boundaries: self.boundaries,
             vouched: TreeHead::empty(),
@@ -110,7 +109,8 @@ impl Bench {
             nonces: [nonce(self.nonce), nonce(self.nonce.wrapping_add(1))],
         };
         self.out.clear();
-        self.ward.handle(&context, event, &mut self.out);
+        let now = turn_at(RawInstant::from_nanos(self.now_ms * MS));
+        self.ward.handle(Context::of(&now, facts), event, &mut self.out);
     }
 
     fn connect(&mut self, conn: u64, incarnation: u8) {

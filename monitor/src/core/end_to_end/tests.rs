@@ -11,8 +11,9 @@ use chronolease_core::time::Span;
 use chronolease_tsu::core::rfc3161::{self, FailInfo, Rejection};
 
 use crate::core::assessment::Limits;
-use crate::core::authority::{Context, Event, Rearm, Record, Rules};
+use crate::core::authority::{Context, Event, Facts, Rearm, Record, Rules};
 use crate::core::pps::PpsSays;
+use crate::core::testing::turn_at;
 
 mod tsu;
 mod ward;
@@ -316,7 +317,7 @@ fn an_answer_counts_once_and_not_over_a_break_of_this_box() {
 fn a_wrong_token_revokes_and_latches() {
     let mut ward = granted_and_renewed();
     let mut out = Vec::new();
-    ward.handle(&context(ANSWERED_MS), Event::WrongToken, &mut out);
+    ward.handle(context(ANSWERED_MS), Event::WrongToken, &mut out);
     assert_eq!(ward.record().latch, Some(chronolease_core::lease::EndingCause::WrongToken));
     let revoked = |action: &crate::core::authority::Action| {
         matches!(
@@ -329,13 +330,13 @@ fn a_wrong_token_revokes_and_latches() {
 }
 
 fn context(now_ms: i64) -> Context {
-    Context {
-        now: raw(now_ms),
+    let facts = Facts {
         utc: Ok(utc()),
         boundaries: Boundaries::default(),
         vouched: TreeHead::empty(),
         recordable: true,
         pps: PpsSays::Permits,
         nonces: [Nonce::from_bytes([1; 32]), Nonce::from_bytes([2; 32])],
-    }
+    };
+    Context::of(&turn_at(raw(now_ms)), facts)
 }

@@ -2,7 +2,7 @@
 
 use chronolease_core::evidence::leaf;
 use chronolease_core::lease::{LeaseTerms, SignedLease};
-use chronolease_core::sample::Sample;
+use chronolease_core::stamped::Turn;
 use chronolease_core::wire::ToTsu;
 use chronolease_net::keys::EvidenceSigner;
 use tracing::warn;
@@ -15,7 +15,7 @@ impl Engine {
     pub(super) fn grant(
         &mut self,
         ward: usize,
-        now: &Sample,
+        now: &Turn,
         conn: ConnId,
         record: &Record,
         terms: &LeaseTerms,

@@ -4,7 +4,7 @@ use chronolease_core::clock_reader::ClockReport;
 use chronolease_core::evidence::leaf::Event as Leaf;
 use chronolease_core::leap::passage::Reading;
 use chronolease_core::pps::{PpsChange, PpsState};
-use chronolease_core::sample::Sample;
+use chronolease_core::stamped::Turn;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
@@ -42,7 +42,7 @@ impl Pulse {
 
 /// Judges the edges that were told since the last turn, by UTC as it is known now. What follows
 /// for leases follows before anything else of this turn is judged.
-pub(super) fn hear(engine: &mut Engine, now: &Sample) {
+pub(super) fn hear(engine: &mut Engine, now: &Turn) {
     let mut said = engine.pps.watch.says();
     while let Ok(report) = engine.pps.reports.try_recv() {
         let utc = engine.leap.look(&mut engine.sources, now.raw_after).utc.ok();
@@ -56,7 +56,7 @@ pub(super) fn hear(engine: &mut Engine, now: &Sample) {
 
 /// Tells what changed, and the wards when it matters to them. An anomaly that is over again by the
 /// next report has ended every lease all the same.
-fn follow(engine: &mut Engine, now: &Sample, said: PpsSays) -> PpsSays {
+fn follow(engine: &mut Engine, now: &Turn, said: PpsSays) -> PpsSays {
     for change in engine.pps.watch.take_changes() {
         tell(&change, engine.pps.watch.rules());
         engine.metrics.pps_became(change.to);

@@ -1,7 +1,7 @@
 //! Tokens that were asked for at the public endpoints.
 
 use chronolease_core::evidence::leaf::{self, EndToEndResult};
-use chronolease_core::sample::Sample;
+use chronolease_core::stamped::Turn;
 use tracing::{error, info, warn};
 
 use super::Engine;
@@ -11,7 +11,7 @@ use crate::core::end_to_end::{Found, Known, Reply};
 
 impl Engine {
     /// Judges what came of a question. A broken promise ends the lease first and is recorded after.
-    pub(super) fn token(&mut self, ward: usize, now: &Sample, reply: Reply) {
+    pub(super) fn token(&mut self, ward: usize, now: &Turn, reply: Reply) {
         let known = Known {
             now: now.raw_after,
             utc: self.leap.look(&mut self.sources, now.raw_after).utc,

@@ -1,6 +1,6 @@
 //! What goes on record, and what must not happen without a record.
 
-use super::super::testing::{OFFSET, TestLog, clocks, close, sample};
+use super::super::testing::{OFFSET, TestLog, clocks, close, sample, turn};
 use super::*;
 use crate::core::assessment::{self, Limits};
 use crate::core::authority::{ConnId, Rearm, Record, Rules, Ward, WardState};
@@ -117,7 +117,7 @@ impl Bench {
             bench.polled(source, 1_000);
         }
         let connected = Self::connected_by(&bench.outgoing);
-        bench.engine.take(&sample(1_000), Some(connected));
+        bench.engine.take(&turn(1_000), Some(connected));
         bench
     }
 
@@ -149,7 +149,7 @@ impl Bench {
             reference_id: RefId(*b"PPS\0"),
             authenticated: false,
         });
-        self.engine.take(&now, Some(Input::Polled(Report { source, epoch, result })));
+        self.engine.take(&turn(at_ms), Some(Input::Polled(Report { source, epoch, result })));
         let view = self.engine.sources.view(now.raw_after);
         self.engine.record(&now, &view);
     }
@@ -175,14 +175,15 @@ impl Bench {
         let log = Some(self.tsu.offer());
         let answer = ProbeAnswer { nonce, sample: read, reader: QUIET, ended: None, log };
         let received = now.raw_after;
-        self.engine.take(&now, Some(Input::Answered { ward: 0, conn: CONN, answer, received }));
+        self.engine
+            .take(&turn(at_ms), Some(Input::Answered { ward: 0, conn: CONN, answer, received }));
         let view = self.engine.sources.view(now.raw_after);
         self.engine.record(&now, &view);
         read
     }
 
     fn tick(&mut self, at_ms: i64) {
-        self.engine.everybody(&sample(at_ms), &Event::Tick);
+        self.engine.everybody(&turn(at_ms), &Event::Tick);
     }
 
     fn sent(&mut self) -> Vec<ToTsu> {
@@ -360,7 +361,7 @@ async fn a_grant_that_finds_no_room_is_not_sent() {
     let full = log.open_full();
     bench.engine.records = Records::new(full.recorder());
     let record = bench.ward().record().clone();
-    let failure = bench.engine.act(0, &sample(1_030), Action::Grant(CONN, record, terms));
+    let failure = bench.engine.act(0, &turn(1_030), Action::Grant(CONN, record, terms));
     assert!(matches!(failure[..], [Event::PersistFailed]), "{failure:?}");
     assert_eq!(grants(&bench.sent()), 0);
 }
@@ -413,7 +414,7 @@ async fn a_break_of_continuity_takes_the_date_from_the_certificates() {
         *bench.engine.date.borrow()
     };
     assert!(tell(&bench, 1_000).is_some(), "UTC is known");
-    breaks::broke(&mut bench.engine, &sample(2_000), Break::Suspended(Span::from_millis(5)));
+    breaks::broke(&mut bench.engine, &turn(2_000), Break::Suspended(Span::from_millis(5)));
     assert_eq!(*bench.engine.date.borrow(), None);
     assert_eq!(tell(&bench, 2_000), None, "nothing is known yet");
     for source in 0..5 {

@@ -16,11 +16,11 @@ use chronolease_core::leap::list::LeapList;
 use chronolease_core::leap::plan::Season;
 use chronolease_core::lease::{EndingCause, LeaseTerms};
 use chronolease_core::sample::Sample;
-use chronolease_core::stamped::Reading;
+use chronolease_core::stamped::{ReadClocks as _, Stamped};
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_core::wire::{Hello, LogOffer, ProbeAnswer, ToMonitor, ToTsu, Welcome, Witnessed};
 use chronolease_monitor::core::authority::{
-    Action, ConnId, Context, Event, Rearm, Record, ShownLog, Ward, WardState,
+    Action, ConnId, Context, Event, Facts, Rearm, Record, ShownLog, Ward, WardState,
 };
 use chronolease_monitor::core::continuity::Continuity;
 use chronolease_monitor::core::leap::watch::{LeapRules, LeapWatch};
@@ -32,6 +32,7 @@ use chronolease_net::exchange::{VouchError, Vouched};
 use crate::boxlog::{BoxLog, Identity, leaves};
 use crate::dice::Dice;
 use crate::figures;
+use crate::world::Shown;
 
 const WARD: &str = "/wards/tsu-1.ward";
 
@@ -174,8 +175,8 @@ impl Monitor {
             self.handle(now, Event::EvidenceLost, out);
         }
         let watch = ClockWatch::undisturbed(now.boot_id);
-        let reading = Reading { sample: *now, reader: watch.view(now.raw_after) };
-        if self.continuity.broken_by(&reading).is_some() {
+        let shown = Shown { sample: *now, watch };
+        if self.continuity.broken_by(&shown.read()).is_some() {
             self.discard_all(now, out);
         }
         let overdue = now.raw_after - self.last_tick > Bound::from_millis(250).as_span();
@@ -343,8 +344,7 @@ impl Monitor {
     }
 
     fn decide(&mut self, now: &Sample, event: Event) -> Vec<Action> {
-        let context = Context {
-            now: now.raw_after,
+        let facts = Facts {
             utc: self.look(now).utc,
             boundaries: self.leap.boundaries(),
             vouched: self.log.vouching.held(),
@@ -353,7 +353,9 @@ impl Monitor {
             nonces: [Nonce::from_bytes(self.dice.bytes()), Nonce::from_bytes(self.dice.bytes())],
         };
         let mut actions = Vec::new();
-        self.ward.handle(&context, event, &mut actions);
+        let watch = ClockWatch::undisturbed(now.boot_id);
+        let (turn, event) = Stamped::receive(event, &Shown { sample: *now, watch }).into_turn();
+        self.ward.handle(Context::of(&turn, facts), event, &mut actions);
         actions
     }
 

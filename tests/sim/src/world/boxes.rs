@@ -241,9 +241,9 @@ impl World {
 }
 
 /// The clocks as they were read, and a clock reader that has seen nothing: the guard is on its own.
-struct Shown {
-    sample: Sample,
-    watch: ClockWatch,
+pub(crate) struct Shown {
+    pub(crate) sample: Sample,
+    pub(crate) watch: ClockWatch,
 }
 
 impl ReadClocks for Shown {

@@ -27,6 +27,7 @@ use crate::monitor::{self, Monitor};
 use crate::oracle::Oracle;
 use crate::trace::Trace;
 use crate::tsu::Tsu;
+pub(crate) use boxes::Shown;
 pub use faults::Fault;
 use network::Conn;
 pub use scene::Scene;

@@ -24,9 +24,9 @@ pub(super) fn granted_and_renewed() -> Ward {
     };
     let channel = ChannelBinding::from_bytes([4; 32]);
     let connected = Event::Connected { conn, hello, channel };
-    ward.handle(&context(ASKED_MS - 2_000), connected, &mut out);
+    ward.handle(context(ASKED_MS - 2_000), connected, &mut out);
     for ms in [ASKED_MS - 2_000, ASKED_MS - 900] {
-        ward.handle(&context(ms), Event::Tick, &mut out);
+        ward.handle(context(ms), Event::Tick, &mut out);
         let sample = Sample {
             raw_before: raw(ms),
             real: Timestamp::from_unix_nanos(OFFSET + ms * MS),
@@ -38,7 +38,7 @@ pub(super) fn granted_and_renewed() -> Ward {
         let answer = ProbeAnswer { nonce, sample, reader: QUIET, ended: None, log: None };
         let log = Some(ShownLog { tree: TreeHead::empty(), since_shown: vec![], vouched: true });
         ward.handle(
-            &context(ms),
+            context(ms),
             Event::Answered { conn, answer, received: raw(ms), log },
             &mut out,
         );

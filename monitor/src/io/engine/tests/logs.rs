@@ -48,12 +48,12 @@ fn connect(bench: &mut Bench, at_ms: i64, conn: u64, held: TreeHead) {
     };
     let Event::Connected { hello, channel, .. } = event else { unreachable!("nothing else") };
     let event = Event::Connected { conn: ConnId(conn), hello: Hello { held, ..hello }, channel };
-    bench.engine.take(&sample(at_ms), Some(Input::Connected { ward, event, outgoing }));
+    bench.engine.take(&turn(at_ms), Some(Input::Connected { ward, event, outgoing }));
 }
 
 fn disconnect(bench: &mut Bench, at_ms: i64, conn: u64) {
     let event = Event::Closed { conn: ConnId(conn) };
-    bench.engine.take(&sample(at_ms), Some(Input::Link { ward: 0, event }));
+    bench.engine.take(&turn(at_ms), Some(Input::Link { ward: 0, event }));
 }
 
 /// The TSU answers its last probe, its clock is right, and its checkpoint is this.
@@ -61,7 +61,7 @@ fn answer(bench: &mut Bench, at_ms: i64, conn: u64, log: Option<LogOffer>) -> Ve
     let (now, nonce) = (sample(at_ms), bench.probe());
     let answer = ProbeAnswer { nonce, sample: now, reader: QUIET, ended: None, log };
     let (conn, received) = (ConnId(conn), now.raw_after);
-    bench.engine.take(&now, Some(Input::Answered { ward: 0, conn, answer, received }));
+    bench.engine.take(&turn(at_ms), Some(Input::Answered { ward: 0, conn, answer, received }));
     bench.engine.records.flush(&now);
     bench.sent()
 }
@@ -161,7 +161,7 @@ async fn a_tsu_that_sends_what_is_no_checkpoint_is_cut_off() {
     let mut bench = Bench::ready(&log, &evidence);
     bench.answered(1_010, 0);
     let line = "\u{2014} test.example/tsu-1 AAAAAAAA".to_owned();
-    bench.engine.take(&sample(1_020), Some(Input::Cosigned { ward: 0, conn: CONN, line }));
+    bench.engine.take(&turn(1_020), Some(Input::Cosigned { ward: 0, conn: CONN, line }));
     assert!(is_cut_off(&bench), "its answer is no cosignature");
     assert!(close(evidence));
 }
@@ -254,7 +254,7 @@ async fn a_checkpoint_that_does_not_continue_the_last_confirmed_batch_is_not_vou
     let nonce = probe.expect("it is probed");
     let answer = ProbeAnswer { nonce, sample: now, reader: QUIET, ended: None, log: log_offer };
     let (conn, received) = (ConnId(1), now.raw_after);
-    bench.engine.take(&now, Some(Input::Answered { ward: 0, conn, answer, received }));
+    bench.engine.take(&turn(1_010), Some(Input::Answered { ward: 0, conn, answer, received }));
     assert_eq!(bench.ward().record().latch, Some(EndingCause::Rollback));
     let sent = bench.sent();
     assert_eq!((grants(&sent), witnessed(&sent)), (0, None));

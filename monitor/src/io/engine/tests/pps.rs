@@ -32,7 +32,7 @@ impl<'a> Signal<'a> {
         }
         assert_eq!(signal.state(), PpsState::Good);
         let connected = Bench::connected_by(&signal.bench.outgoing);
-        signal.bench.engine.take(&sample(8_000), Some(connected));
+        signal.bench.engine.take(&turn(8_000), Some(connected));
         signal.bench.answered(8_010, 0);
         assert_eq!(grants(&signal.bench.sent()), 1);
         signal.turn(8_050, &[8_000]);
@@ -69,7 +69,7 @@ impl<'a> Signal<'a> {
     }
 
     fn hear(&mut self, at_ms: i64) {
-        super::super::pps::hear(&mut self.bench.engine, &sample(at_ms));
+        super::super::pps::hear(&mut self.bench.engine, &turn(at_ms));
     }
 
     fn state(&self) -> PpsState {
@@ -182,7 +182,7 @@ async fn a_break_of_box_b_forgets_the_edges_before_it_also_those_that_were_not_h
     let evidence = log.open();
     let mut signal = Signal::granted(true, &log, &evidence);
     signal.tell(9_050, &[9_000]);
-    breaks::broke(&mut signal.bench.engine, &sample(9_060), suspended());
+    breaks::broke(&mut signal.bench.engine, &turn(9_060), suspended());
     assert_eq!(revoked(&signal.bench.sent()), Some(EndingCause::MonitorBreak));
     let says = signal.bench.engine.pps.watch().says();
     assert_eq!((signal.state(), says), (PpsState::Acquiring, PpsSays::Withholds));

@@ -18,13 +18,14 @@ use chronolease_core::wire::{Confirm, Hello, LeaseEnded, PROTOCOL_VERSION, Probe
 
 use super::super::*;
 use crate::core::assessment::Limits;
-use crate::core::authority::{Action, ConnId, Context, Event, Rearm, Record, Rules as WardRules};
-use crate::core::authority::{ShownLog, Ward};
+use crate::core::authority::{
+    Action, ConnId, Context, Event, Facts, Rearm, Record, Rules as WardRules, ShownLog, Ward,
+};
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::pps::PpsSays;
 use crate::core::sources::{PollResult, Report, Source, Voters};
-use crate::core::testing::QUIET;
+use crate::core::testing::{QUIET, turn_at};
 use chronolease_core::time::GenTimeDigits;
 
 const MS: i64 = 1_000_000;
@@ -270,8 +271,7 @@ impl Sim {
 
     fn handle(&mut self, event: Event) -> bool {
         self.nonce = self.nonce.wrapping_add(1);
-        let context = Context {
-            now: raw(self.now_ms),
+        let facts = Facts {
             utc: self.watch.look(&mut self.sources, raw(self.now_ms)).utc,
             boundaries: self.watch.boundaries(),
             vouched: TreeHead::empty(),
@@ -280,7 +280,8 @@ impl Sim {
             nonces: [Nonce::from_bytes([self.nonce; 32]), Nonce::from_bytes([0; 32])],
         };
         let mut out = Vec::new();
-        self.run.ward.handle(&context, event, &mut out);
+        let context = Context::of(&turn_at(raw(self.now_ms)), facts);
+        self.run.ward.handle(context, event, &mut out);
         let mut confirmed = false;
         for action in out {
             match action {
