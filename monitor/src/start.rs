@@ -2,6 +2,7 @@
 
 mod confirmed;
 mod public;
+mod virtual_box;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,13 +101,8 @@ impl Monitor {
     /// [`DaemonError`] that names the file and what is wrong with it.
     pub fn prepare(config: Config, config_digest: Hash) -> Result<Self, DaemonError> {
         let clocks = Clocks::open().map_err(DaemonError::failed)?;
-        let is_virtual = chronolease_sys::is_virtual();
-        if is_virtual && !config.allow_virtual_monitor {
-            return Err(DaemonError::config(
-                "a hypervisor runs this box, or it cannot be told: box B must not freeze together \
-                 with box A. Set monitor.allow_virtual_monitor = true to run here all the same",
-            ));
-        }
+        let is_virtual =
+            virtual_box::allowed(chronolease_sys::is_virtual(), config.allow_virtual_monitor)?;
         let link = &config.link;
         let identity =
             Identity::load(&link.certificate_file, &link.key_file).map_err(DaemonError::config)?;
@@ -279,6 +275,7 @@ impl Monitor {
             build: build::BUILD_ID.to_owned(),
             incarnation: None,
             config_digest: self.config_digest,
+            virtual_allowed: self.is_virtual,
         };
         let opened =
             tokio::task::spawn_blocking(move || Evidence::open(&config, &signer, clocks, started));

@@ -227,6 +227,7 @@ impl Tsu {
             build: build::BUILD_ID.to_owned(),
             incarnation: Some(incarnation),
             config_digest: self.config.digest,
+            virtual_allowed: self.is_virtual && self.config.mode == Mode::Leased,
         };
         let (config, signer) = (&self.config.evidence, &self.evidence_signer);
         let open = || Evidence::open(config, signer, self.clocks, started);

@@ -111,6 +111,7 @@ impl<'a> Audit<'a> {
             | Event::PeerBroken(_)
             | Event::PeerEpoch(_)
             | Event::EndToEnd(_)
+            | Event::KernelChange(_)
             | Event::SourceDoubt(_)
             | Event::LeapChange(_)
             | Event::PpsChange(_) => Vec::new(),

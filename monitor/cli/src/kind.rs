@@ -74,6 +74,8 @@ kinds! {
     PpsChange = "pps-change";
     /// The monitor asked the TSU's public endpoint for a token.
     EndToEnd = "end-to-end";
+    /// What the clock reader of a box says changed.
+    KernelChange = "kernel-change";
 }
 
 impl fmt::Display for Kind {

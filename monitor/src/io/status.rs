@@ -1,5 +1,6 @@
 //! What a person may read of the monitor's state: `GET /v1/status`.
 
+use chronolease_core::clock_reader::{KernelState, ReaderWord};
 use chronolease_core::fusion::Agreement;
 use chronolease_core::lease::EndingCause;
 use chronolease_core::sample::Sample;
@@ -8,7 +9,7 @@ use chronolease_net::build;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::engine::Clock;
+use super::engine::{Clock, Kernels};
 use super::metrics::{bound_seconds, span_seconds};
 use crate::core::authority::Ward;
 use crate::core::end_to_end::Found;
@@ -28,6 +29,7 @@ pub struct Status {
     oscillator: ClockStatus,
     leap_seconds: LeapStatus,
     pps: PpsStatus,
+    kernels: Vec<KernelStatus>,
     sources: Vec<SourceStatus>,
     tsus: Vec<TsuStatus>,
 }
@@ -155,6 +157,26 @@ struct PpsStatus {
     doubled_edges: u64,
 }
 
+/// What the clock reader of a box says of its kernel.
+#[derive(Clone, Debug, Serialize)]
+struct KernelStatus {
+    /// `monitor`, or the TSU's name.
+    #[serde(rename = "box")]
+    whose: String,
+    clock_reader_heard: bool,
+    step_notices: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synchronised: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_error_s: Option<f64>,
+    /// 0 when nobody told the kernel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tai_offset_s: Option<i32>,
+    /// What it is to do at the end of the day: 1 inserts a second, -1 leaves one out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leap: Option<i8>,
+}
+
 /// What is known besides the TSUs.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
@@ -168,6 +190,8 @@ pub struct Known<'a> {
     pub leap: &'a LeapWatch,
     /// The pulse-per-second signal.
     pub pps: &'a PpsWatch,
+    /// The kernels.
+    pub kernels: &'a Kernels,
 }
 
 /// Where the engine leaves the newest status.
@@ -204,7 +228,7 @@ impl Status {
         known: &Known<'_>,
         wards: impl Iterator<Item = Shown<'a>>,
     ) -> Self {
-        let Known { sources, view, clock, leap, pps } = *known;
+        let Known { sources, view, clock, leap, pps, kernels } = *known;
         let source = |(index, source): (usize, &crate::core::sources::Source)| {
             let shown = sources.shown(index, now.raw_after, now.real);
             let reason = sources.reason(index, view, now.raw_after);
@@ -226,6 +250,7 @@ impl Status {
             oscillator: ClockStatus::of(clock, sources.rules().rho),
             leap_seconds: LeapStatus::of(leap),
             pps: PpsStatus::of(pps),
+            kernels: kernels.words().map(|(whose, word)| KernelStatus::of(whose, word)).collect(),
             sources: sources.sources().enumerate().map(source).collect(),
             tsus: wards.map(|shown| TsuStatus::of(shown, now.raw_after)).collect(),
         }
@@ -288,6 +313,22 @@ impl PpsStatus {
             residual_upper_s: residual.map(|known| span_seconds(known.hi())),
             missing_edges: counts.missing,
             doubled_edges: counts.doubled,
+        }
+    }
+}
+
+impl KernelStatus {
+    fn of(whose: &str, word: &ReaderWord) -> Self {
+        let kernel = word.heard.ok().and_then(|account| account.kernel.ok());
+        let leap = |it: KernelState| i8::from(it.status.inserts()) - i8::from(it.status.deletes());
+        Self {
+            whose: whose.to_owned(),
+            clock_reader_heard: word.heard.is_ok(),
+            step_notices: word.steps,
+            synchronised: kernel.map(|it| !it.is_unsynchronised()),
+            max_error_s: kernel.map(|it| bound_seconds(it.max_error)),
+            tai_offset_s: kernel.map(|it| it.tai_offset_s),
+            leap: kernel.map(leap),
         }
     }
 }

@@ -112,6 +112,7 @@ impl TestLog {
             build: "test".to_owned(),
             incarnation: None,
             config_digest: Hash::from_bytes([0; 32]),
+            virtual_allowed: false,
         };
         block_in_place(|| Evidence::open(&config, &self.signer(), clocks(), started))
             .expect("a sound log")

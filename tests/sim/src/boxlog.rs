@@ -112,6 +112,7 @@ impl BoxLog {
             build: "simulated".to_owned(),
             incarnation: run,
             config_digest: Hash::from_bytes([0; 32]),
+            virtual_allowed: false,
         });
         let start = recorder.submit(now, torn.into_iter().chain([started]).collect());
         let start = start.map_err(|why| why.to_string())?;

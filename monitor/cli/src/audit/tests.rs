@@ -36,6 +36,7 @@ fn run_of(incarnation: u8) -> Event {
         build: "b".to_owned(),
         incarnation: Some(Incarnation::from_bytes([incarnation; 16])),
         config_digest: Hash::from_bytes([1; 32]),
+        virtual_allowed: false,
     })
 }
 

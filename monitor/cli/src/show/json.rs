@@ -85,6 +85,10 @@ fn event(event: &Event) -> Map<String, Value> {
         Event::SourceDoubt(it) => doubt(it),
         Event::PpsChange(it) => pps_change(it),
         Event::EndToEnd(it) => end_to_end(it),
+        Event::KernelChange(it) => json!({
+            "tsu": it.tsu.as_ref().map(|tsu| tsu.as_str()),
+            "reader": reader(&it.word),
+        }),
     };
     match fields {
         Value::Object(fields) => fields,
@@ -102,6 +106,7 @@ fn started(it: &Started) -> Value {
         "build": it.build,
         "incarnation": it.incarnation.map(|run| run.to_string()),
         "config_digest": it.config_digest.to_string(),
+        "virtual_allowed": it.virtual_allowed,
     })
 }
 

@@ -1,11 +1,12 @@
 //! One line for a human reader. Text that came from outside is quoted, so that it cannot move the
 //! cursor of a terminal.
 
+use chronolease_core::clock_reader::Account;
 use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Doubt, Ended, Event, Intent, Leaf, LeafError, NewEpoch, PeerBroken,
+    Assessment, BoxRole, Doubt, Ended, Event, Intent, KernelChange, Leaf, LeafError, NewEpoch, PeerBroken,
     PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceState, Started,
 };
 use chronolease_core::evidence::note::Note;
@@ -79,17 +80,32 @@ fn event(event: &Event) -> String {
             let took = it.answered - it.asked;
             format!("tsu={} result={} took={took}", it.tsu, it.result.label())
         }
+        Event::KernelChange(it) => kernel(it),
     }
 }
 
 fn start(started: &Started) -> String {
-    let Started { role, version, build, incarnation, config_digest } = started;
+    let Started { role, version, build, incarnation, config_digest, virtual_allowed } = started;
     let role = match role {
         BoxRole::Monitor => "monitor",
         BoxRole::Tsu => "tsu",
     };
     let run = incarnation.map_or_else(String::new, |run| format!(" incarnation={run}"));
-    format!("{role} version={version:?} build={build:?}{run} config={config_digest}")
+    let virtual_box = if *virtual_allowed { " on a virtual box, as configured" } else { "" };
+    format!("{role} version={version:?} build={build:?}{run} config={config_digest}{virtual_box}")
+}
+
+fn kernel(KernelChange { tsu, word }: &KernelChange) -> String {
+    let whose = tsu.as_ref().map_or_else(|| "monitor".to_owned(), |tsu| format!("tsu={tsu}"));
+    let heard = match &word.heard {
+        Err(why) => format!("lost={}", why.label()),
+        Ok(Account { kernel: Err(odd), .. }) => format!("kernel={odd}"),
+        Ok(Account { kernel: Ok(kernel), .. }) => {
+            let synchronised = !kernel.is_unsynchronised();
+            format!("synchronised={synchronised} tai_offset={}s", kernel.tai_offset_s)
+        }
+    };
+    format!("{whose} {heard} steps={} disruptions={}", word.steps, word.disruptions)
 }
 
 fn granted(lease: &SignedLease) -> String {

@@ -6,11 +6,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use chronolease_cli::fsck;
-use chronolease_core::clock_reader::RawWindow;
+use chronolease_core::clock_reader::{LostKind, RawWindow, ReaderWord};
 use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Doubt, Drift, Ended, Event, Imprint, Intent, IssuedToken, Leaf, NewEpoch,
+    Assessment, BoxRole, Doubt, Drift, Ended, Event, Imprint, Intent, IssuedToken, KernelChange, Leaf, NewEpoch,
     PeerBroken, PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceReason, SourceState,
     Started, TornTail,
 };
@@ -190,6 +190,7 @@ pub(crate) fn started() -> Event {
         build: "0123456789abcdef".to_owned(),
         incarnation: Some(Incarnation::from_bytes([1; 16])),
         config_digest: Hash::from_bytes([0xcd; 32]),
+        virtual_allowed: false,
     })
 }
 
@@ -361,5 +362,9 @@ pub(crate) fn every_kind() -> Vec<Event> {
             doubt: Doubt::Smear(Smear { drift_ppb: -11_574, over: Bound::from_millis(3_600_000) }),
         }),
         pps_change(PpsState::Good),
+        Event::KernelChange(KernelChange {
+            tsu: None,
+            word: ReaderWord { steps: 1, disruptions: 0, heard: Err(LostKind::Silent) },
+        }),
     ]
 }

@@ -52,7 +52,8 @@ impl Engine {
             clock: self.drifts.of(index),
         });
         let (sources, clock, leap) = (&self.sources, self.drifts.box_b(), &self.leap);
-        let known = Known { sources, view, clock, leap, pps };
+        let kernels = &self.kernels;
+        let known = Known { sources, view, clock, leap, pps, kernels };
         self.status.write(now, &known, wards);
     }
 }

@@ -11,7 +11,7 @@ use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::pps::PpsRules;
 use crate::core::sources::{self, PollResult, Report, Source};
 use crate::core::testing::QUIET;
-use chronolease_core::clock_reader::ClockWatch;
+use chronolease_core::clock_reader::{ClockWatch, ReaderWord};
 use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf::Assessment;
@@ -29,6 +29,8 @@ use chronolease_net::evidence::Disk;
 use chronolease_net::exchange::{self, Offering, Vouching};
 use chronolease_net::recorder::Evidence;
 
+mod box_b;
+mod kernels;
 mod logs;
 mod pps;
 
@@ -55,6 +57,8 @@ struct Bench {
     feed: mpsc::Sender<Input>,
     outgoing: mpsc::Sender<ToTsu>,
     messages: mpsc::Receiver<ToTsu>,
+    /// What the TSU's clock reader says.
+    reader: ReaderWord,
     /// The TSU's log.
     tsu: Offering,
     _tsu_log: (TestLog, Evidence),
@@ -107,7 +111,15 @@ impl Bench {
             health: Health::new(clocks(), Bound::from_millis(5_000)),
         };
         let tsu = Offering::new(other, monitor_log);
-        Self { engine, feed, outgoing, messages, tsu, _tsu_log: (tsu_log, tsu_evidence) }
+        Self {
+            engine,
+            feed,
+            outgoing,
+            messages,
+            reader: QUIET,
+            tsu,
+            _tsu_log: (tsu_log, tsu_evidence),
+        }
     }
 
     /// UTC is known and the TSU connected, at 1 s.
@@ -173,7 +185,7 @@ impl Bench {
         let now = sample(at_ms);
         let read = Sample { real: now.real + Span::from_millis(error_ms), ..now };
         let log = Some(self.tsu.offer());
-        let answer = ProbeAnswer { nonce, sample: read, reader: QUIET, ended: None, log };
+        let answer = ProbeAnswer { nonce, sample: read, reader: self.reader, ended: None, log };
         let received = now.raw_after;
         self.engine
             .take(&turn(at_ms), Some(Input::Answered { ward: 0, conn: CONN, answer, received }));

@@ -14,6 +14,7 @@ pub(super) struct ReaderMetrics {
     disruptions: GaugeVec,
     kernel_state: GaugeVec,
     kernel_status: GaugeVec,
+    kernel_unsynchronised: GaugeVec,
     kernel_max_error: GaugeVec,
     kernel_tai_offset: GaugeVec,
     kernel_leap: GaugeVec,
@@ -48,6 +49,10 @@ impl ReaderMetrics {
                 "What adjtimex(2) returned: 0 TIME_OK, 1 INS, 2 DEL, 3 OOP, 4 WAIT, 5 ERROR.",
             )?,
             kernel_status: gauge("kernel_status", "The STA_ flags of the kernel's clock.")?,
+            kernel_unsynchronised: gauge(
+                "kernel_unsynchronised",
+                "1 while the kernel does not hold its clock to be synchronised.",
+            )?,
             kernel_max_error: gauge(
                 "kernel_max_error_seconds",
                 "The largest error that whoever keeps the kernel's clock admits.",
@@ -72,6 +77,8 @@ impl ReaderMetrics {
         let kernel: Option<KernelState> = account.and_then(|account| account.kernel.ok());
         show(&self.kernel_state, labels, kernel.map(|it| f64::from(it.state.code())));
         show(&self.kernel_status, labels, kernel.map(|it| f64::from(it.status.bits())));
+        let unsynchronised = kernel.map(|it| f64::from(u8::from(it.is_unsynchronised())));
+        show(&self.kernel_unsynchronised, labels, unsynchronised);
         show(&self.kernel_max_error, labels, kernel.map(|it| bound_seconds(it.max_error)));
         show(&self.kernel_tai_offset, labels, kernel.map(|it| f64::from(it.tai_offset_s)));
         show(&self.kernel_leap, labels, kernel.map(leap));

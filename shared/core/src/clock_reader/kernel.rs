@@ -196,6 +196,12 @@ impl KernelState {
     /// The most that the kernel takes (`MAX_TAI_OFFSET`).
     const TAI_OFFSET_S_MAX: u32 = 100_000;
 
+    /// The kernel does not hold its clock to be synchronised.
+    #[must_use]
+    pub fn is_unsynchronised(&self) -> bool {
+        self.status.is_unsynchronised() || self.state == TimeState::Error
+    }
+
     /// Itself, when every field is in its range.
     pub(super) fn checked(self) -> Result<Self, OddReading> {
         let broken = [

@@ -77,9 +77,12 @@ enum Event {
     PpsChange(PpsChange),
     #[rasn(tag(22))]
     EndToEnd(EndToEnd),
+    #[rasn(tag(23))]
+    KernelChange(KernelChange),
 }
 
-/// `Started ::= SEQUENCE { role, version, build, incarnation [0] OPTIONAL, configDigest }`
+/// `Started ::= SEQUENCE { role, version, build, incarnation [0] OPTIONAL, configDigest,
+/// virtualAllowed [1] NULL OPTIONAL }`
 #[derive(AsnType, Encode, Decode)]
 struct Started {
     role: u8,
@@ -88,6 +91,16 @@ struct Started {
     #[rasn(tag(0))]
     incarnation: Option<Bytes16>,
     config_digest: Bytes32,
+    #[rasn(tag(1))]
+    virtual_allowed: Option<()>,
+}
+
+/// `KernelChange ::= SEQUENCE { tsu [0] OPTIONAL, word }`
+#[derive(AsnType, Encode, Decode)]
+struct KernelChange {
+    #[rasn(tag(0))]
+    tsu: Option<Utf8String>,
+    word: ReaderWord,
 }
 
 /// `LeaseEnded ::= SEQUENCE { tsu, sequence, cause, foundBy [0] OPTIONAL }`

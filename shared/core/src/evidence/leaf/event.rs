@@ -61,6 +61,8 @@ pub enum Event {
     SourceDoubt(SourceDoubt),
     /// The state of the monitor's pulse-per-second signal changed.
     PpsChange(PpsChange),
+    /// What the clock reader of a box says changed.
+    KernelChange(KernelChange),
     /// The monitor asked the TSU's public endpoint for a token.
     EndToEnd(EndToEnd),
 }
@@ -87,6 +89,9 @@ pub struct Started {
     pub incarnation: Option<Incarnation>,
     /// SHA-256 over the configuration that it started with.
     pub config_digest: Hash,
+    /// It would have refused to run here, as a hypervisor runs the box or it cannot be told, had the
+    /// configuration not said otherwise: `allow_virtual_monitor`, `allow_unwitnessed_vm`.
+    pub virtual_allowed: bool,
 }
 
 /// A lease ended.
@@ -247,3 +252,13 @@ macro_rules! codes {
 
 codes!(BoxRole { Monitor = 1, Tsu = 2 });
 codes!(SourceState { Ok = 1, Falseticker = 2, Stale = 3, Unreachable = 4, Excluded = 5 });
+
+/// What the clock reader of a box says changed: whether it is heard, a step, a disruption, whether the
+/// kernel holds its clock to be synchronised, its TAI offset, its flags for a leap second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelChange {
+    /// Whose box; `None`: the monitor's.
+    pub tsu: Option<TsuId>,
+    /// What it says now.
+    pub word: ReaderWord,
+}

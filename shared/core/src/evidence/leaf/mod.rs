@@ -14,7 +14,7 @@ use crate::wire::WireError;
 
 pub use end_to_end::{EndToEnd, EndToEndResult};
 pub use event::{
-    Assessment, BoxRole, Doubt, Ended, Event, Intent, IssuedToken, NewEpoch, PeerBroken, PeerEpoch,
+    Assessment, BoxRole, Doubt, Ended, Event, Intent, IssuedToken, KernelChange, NewEpoch, PeerBroken, PeerEpoch,
     Probed, SourceDoubt, Started, TornTail,
 };
 pub use imprint::{HashFunction, Imprint};

@@ -53,11 +53,25 @@ fn serials() -> impl Strategy<Value = Serial> {
 fn started() -> impl Strategy<Value = Event> {
     let role = prop_oneof![Just(BoxRole::Monitor), Just(BoxRole::Tsu)];
     let run = any::<Option<[u8; 16]>>().prop_map(|run| run.map(Incarnation::from_bytes));
-    (role, any::<(String, String)>(), run, any_hash()).prop_map(
-        |(role, (version, build), incarnation, config_digest)| {
-            Event::Started(Started { role, version, build, incarnation, config_digest })
+    (role, any::<(String, String, bool)>(), run, any_hash()).prop_map(
+        |(role, (version, build, virtual_allowed), incarnation, config_digest)| {
+            Event::Started(Started {
+                role,
+                version,
+                build,
+                incarnation,
+                config_digest,
+                virtual_allowed,
+            })
         },
     )
+}
+
+fn kernel_changes() -> impl Strategy<Value = Event> {
+    (any::<bool>(), word()).prop_map(|(own, word)| {
+        let tsu = (!own).then(tsu);
+        Event::KernelChange(KernelChange { tsu, word })
+    })
 }
 
 fn ended() -> impl Strategy<Value = Event> {
@@ -269,7 +283,8 @@ fn the_rest() -> impl Strategy<Value = Event> {
 fn leaves() -> impl Strategy<Value = Leaf> {
     let events = prop_oneof![
         1 => started(), 1 => ended(), 2 => rounds(), 2 => verdicts(), 1 => intents(),
-        1 => leap_changes(), 1 => doubts(), 1 => pps_changes(), 1 => looks_at_the_endpoint(), 6 => the_rest(),
+        1 => leap_changes(), 1 => doubts(), 1 => pps_changes(), 1 => looks_at_the_endpoint(),
+        1 => kernel_changes(), 6 => the_rest(),
     ];
     (samples(), events).prop_map(|(made, event)| Leaf { made, event })
 }

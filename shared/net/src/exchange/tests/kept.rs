@@ -65,6 +65,7 @@ impl Real {
             build: "test".to_owned(),
             incarnation: None,
             config_digest: Hash::from_bytes([0; 32]),
+            virtual_allowed: false,
         };
         Evidence::open(&self.config, &self.signer(), clocks(), started)
     }

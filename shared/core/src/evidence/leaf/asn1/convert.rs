@@ -49,6 +49,7 @@ impl From<&event::Event> for Event {
             event::Event::SourceDoubt(it) => Self::SourceDoubt(it.into()),
             event::Event::PpsChange(change) => Self::PpsChange(change.into()),
             event::Event::EndToEnd(it) => Self::EndToEnd(it.into()),
+            event::Event::KernelChange(change) => Self::KernelChange(change.into()),
         }
     }
 }
@@ -102,6 +103,7 @@ impl TryFrom<Event> for event::Event {
             Event::SourceDoubt(it) => Self::SourceDoubt(it.try_into()?),
             Event::PpsChange(change) => Self::PpsChange(change.try_into()?),
             Event::EndToEnd(it) => Self::EndToEnd(it.try_into()?),
+            Event::KernelChange(change) => Self::KernelChange(change.try_into()?),
         })
     }
 }
@@ -114,6 +116,7 @@ impl From<&event::Started> for Started {
             build: started.build.clone(),
             incarnation: started.incarnation.map(|run| Bytes16::new(*run.as_bytes())),
             config_digest: bytes(&started.config_digest),
+            virtual_allowed: started.virtual_allowed.then_some(()),
         }
     }
 }
@@ -127,7 +130,25 @@ impl TryFrom<Started> for event::Started {
             build: started.build,
             incarnation: started.incarnation.map(|run| id::Incarnation::from_bytes(*run)),
             config_digest: hash(&started.config_digest),
+            virtual_allowed: started.virtual_allowed.is_some(),
         })
+    }
+}
+
+impl From<&event::KernelChange> for KernelChange {
+    fn from(change: &event::KernelChange) -> Self {
+        Self {
+            tsu: change.tsu.as_ref().map(ToString::to_string),
+            word: ReaderWord::from(&change.word),
+        }
+    }
+}
+
+impl TryFrom<KernelChange> for event::KernelChange {
+    type Error = WireError;
+    fn try_from(change: KernelChange) -> Result<Self, WireError> {
+        let tsu = change.tsu.map(|tsu| tsu_id(&tsu)).transpose()?;
+        Ok(Self { tsu, word: change.word.try_into()? })
     }
 }
 

@@ -182,6 +182,7 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 build: "3f2a9c1".to_owned(),
                 incarnation: Some(Incarnation::from_bytes([0x1c; 16])),
                 config_digest: digest(0xcd),
+                virtual_allowed: false,
             }),
         ),
         ("stopped", Event::Stopped),
@@ -295,6 +296,7 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 result: EndToEndResult::Refused,
             }),
         ),
+        ("kernelChange", Event::KernelChange(KernelChange { tsu: None, word: reader() })),
     ];
     events.map(|(kind, event)| (kind, Leaf { made: sample(79_000_000), event })).into()
 }
