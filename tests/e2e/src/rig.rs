@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chronolease_lab::{Accuracy, Layout, Ports};
@@ -14,7 +15,7 @@ use crate::http;
 use crate::metrics::Metrics;
 use crate::ports::PortClaim;
 use crate::process::Process;
-use crate::tools;
+use crate::tools::{self, said};
 use crate::tsp;
 use crate::wait::{PATIENCE, poll};
 
@@ -145,6 +146,12 @@ impl Rig {
     /// can be asked for.
     pub fn start_monitor(&mut self) {
         start_clock(&mut self.monitor_clock, &self.layout.monitor_clock_socket());
+        self.start_monitor_alone();
+    }
+
+    /// Starts the monitor with whatever serves the socket of its clock reader, and waits until its
+    /// health can be asked for.
+    pub fn start_monitor_alone(&mut self) {
         let metrics = self.ports().monitor_metrics();
         self.monitor.start_until(|| answers_200(metrics, "/livez"));
     }
@@ -224,22 +231,36 @@ impl Rig {
         metrics.unwrap_or_else(|e| panic!("the TSU's metrics: {e}\n{}", self.tsu.tail()))
     }
 
-    /// What the monitor tells an auditor.
-    #[must_use]
-    pub fn status(&self) -> Value {
-        let url = format!("https://{}/v1/status", self.ports().admin());
-        let who = ["--cert", "pki/persons/auditor.pem", "--key", "pki/persons/auditor.key"];
-        let plain = ["-sSf", "--cacert", "pki/node-ca.pem", url.as_str()];
-        let text = tools::expect(self.layout.dir(), "curl", &[&plain[..], &who].concat());
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
-    }
-
     /// How many leases ended with `cause` so far.
     #[must_use]
     pub fn endings(&self, cause: &str) -> f64 {
         let labels = [("tsu", TSU), ("cause", cause)];
         let endings = "chronolease_monitor_lease_endings_total";
         self.monitor_metrics().get(endings, &labels).expect("every cause has a series")
+    }
+
+    /// What the monitor's admin listener answers somebody whose certificate and key are below `pki/`:
+    /// the body, and the code on a line of its own.
+    #[must_use]
+    pub fn admin(&self, who: Option<&str>, method: &str, path: &str) -> Output {
+        let url = format!("https://{}{path}", self.ports().admin());
+        let (certificate, key);
+        let mut arguments = vec!["-sS", "-w", "\n%{http_code}", "-X", method, "--cacert"];
+        arguments.extend(["pki/node-ca.pem", url.as_str()]);
+        if let Some(who) = who {
+            (certificate, key) = (format!("pki/{who}.pem"), format!("pki/{who}.key"));
+            arguments.extend(["--cert", certificate.as_str(), "--key", key.as_str()]);
+        }
+        tools::run(self.layout.dir(), "curl", &arguments)
+    }
+
+    /// What the auditor reads.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let output = self.admin(Some("persons/auditor"), "GET", "/v1/status");
+        let text = String::from_utf8(output.stdout.clone()).expect("UTF-8");
+        let body = text.strip_suffix("\n200").unwrap_or_else(|| panic!("{}", said(&output)));
+        serde_json::from_str(body).expect("JSON")
     }
 
     /// The value of `key` in what the monitor keeps of the TSU.

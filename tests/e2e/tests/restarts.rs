@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use chronolease_core::time::{Bound, Span, Timestamp, Utc};
 use chronolease_e2e::rig::TSU;
-use chronolease_e2e::tools::{self, said};
+use chronolease_e2e::tools::said;
 use chronolease_e2e::{Options, Rig, tsp};
 use chronolease_sys::Clocks;
 
@@ -27,19 +27,6 @@ fn ward_file(rig: &Rig) -> std::path::PathBuf {
 
 fn recorded_sequence(rig: &Rig) -> u64 {
     rig.recorded("sequence").parse().expect("a number")
-}
-
-/// curl to the monitor's admin listener with the certificate and key below `pki/`.
-fn curl(rig: &Rig, who: Option<&str>, method: &str, path: &str) -> std::process::Output {
-    let url = format!("https://{}{path}", rig.ports().admin());
-    let (certificate, key);
-    let mut arguments = vec!["-sS", "-w", "\n%{http_code}", "-X", method, "--cacert"];
-    arguments.extend(["pki/node-ca.pem", url.as_str()]);
-    if let Some(who) = who {
-        (certificate, key) = (format!("pki/{who}.pem"), format!("pki/{who}.key"));
-        arguments.extend(["--cert", certificate.as_str(), "--key", key.as_str()]);
-    }
-    tools::run(rig.layout().dir(), "curl", &arguments)
 }
 
 fn wait_for_state(rig: &Rig, state: &str) {
@@ -216,12 +203,12 @@ fn the_admin_listener_knows_its_persons(rig: &Rig) {
         ("persons/auditor", "POST", "/v1/status", "405"),
         ("persons/auditor", "GET", "/v1/keys", "404"),
     ] {
-        let output = curl(rig, Some(who), method, path);
+        let output = rig.admin(Some(who), method, path);
         assert!(said(&output).ends_with(&format!("\n{answer}")), "{}", said(&output));
     }
     // A node's key is known to the monitor, but not as a person's.
     for who in [None, Some("nodes/tsu"), Some("nodes/monitor")] {
-        let output = curl(rig, who, "GET", "/v1/status");
+        let output = rig.admin(who, "GET", "/v1/status");
         let told = said(&output);
         assert_eq!(output.status.code(), Some(CURL_REFUSED), "{who:?}: {told}");
         assert!(!told.contains("lease_sequence"), "{who:?}: {told}");

@@ -6,8 +6,8 @@ use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Doubt, Ended, Event, Intent, KernelChange, Leaf, LeafError, NewEpoch, PeerBroken,
-    PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceState, Started,
+    Assessment, BoxRole, Doubt, Ended, Event, Intent, KernelChange, Leaf, LeafError, NewEpoch,
+    PeerBroken, PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceState, Started,
 };
 use chronolease_core::evidence::note::Note;
 use chronolease_core::leap::passage::LeapChange;

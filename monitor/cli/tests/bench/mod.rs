@@ -10,9 +10,9 @@ use chronolease_core::clock_reader::{LostKind, RawWindow, ReaderWord};
 use chronolease_core::confirmation::SignedConfirmation;
 use chronolease_core::evidence::checkpoint::Checkpoint;
 use chronolease_core::evidence::leaf::{
-    Assessment, BoxRole, Doubt, Drift, Ended, Event, Imprint, Intent, IssuedToken, KernelChange, Leaf, NewEpoch,
-    PeerBroken, PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceReason, SourceState,
-    Started, TornTail,
+    Assessment, BoxRole, Doubt, Drift, Ended, Event, Imprint, Intent, IssuedToken, KernelChange,
+    Leaf, NewEpoch, PeerBroken, PeerEpoch, Probed, Round, SourceDoubt, SourceReading, SourceReason,
+    SourceState, Started, TornTail,
 };
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::note::{KeyName, LogKey};

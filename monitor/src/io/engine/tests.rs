@@ -111,15 +111,8 @@ impl Bench {
             health: Health::new(clocks(), Bound::from_millis(5_000)),
         };
         let tsu = Offering::new(other, monitor_log);
-        Self {
-            engine,
-            feed,
-            outgoing,
-            messages,
-            reader: QUIET,
-            tsu,
-            _tsu_log: (tsu_log, tsu_evidence),
-        }
+        let (_tsu_log, reader) = ((tsu_log, tsu_evidence), QUIET);
+        Self { engine, feed, outgoing, messages, reader, tsu, _tsu_log }
     }
 
     /// UTC is known and the TSU connected, at 1 s.

@@ -106,9 +106,10 @@ async fn a_box_that_stood_still_ends_every_lease_and_discards_every_sample() {
         let answer =
             ProbeAnswer { nonce, sample: read, reader: QUIET, ended: None, log: log_offer };
         let answered = Input::Answered { ward: 0, conn: CONN, answer, received: now.raw_after };
-        bench.engine.take(&now, Some(answered));
+        let turn = turn(2_010);
+        bench.engine.take(&turn, Some(answered));
         assert!(bench.engine.discard, "{shift_ms}");
-        breaks::discard_all(&mut bench.engine, &now);
+        breaks::discard_all(&mut bench.engine, &turn);
         let sent = bench.sent();
         assert_eq!((grants(&sent), revoked(&sent)), (0, Some(EndingCause::Oscillators)));
         let utc = bench.engine.sources.view(now.raw_after).utc;

@@ -14,8 +14,8 @@ use crate::wire::WireError;
 
 pub use end_to_end::{EndToEnd, EndToEndResult};
 pub use event::{
-    Assessment, BoxRole, Doubt, Ended, Event, Intent, IssuedToken, KernelChange, NewEpoch, PeerBroken, PeerEpoch,
-    Probed, SourceDoubt, Started, TornTail,
+    Assessment, BoxRole, Doubt, Ended, Event, Intent, IssuedToken, KernelChange, NewEpoch,
+    PeerBroken, PeerEpoch, Probed, SourceDoubt, Started, TornTail,
 };
 pub use imprint::{HashFunction, Imprint};
 pub use round::{Drift, Round, SourceReading, SourceReason, SourceState};
