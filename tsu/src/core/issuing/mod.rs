@@ -156,7 +156,7 @@ impl Issuer {
     fn is_batch_due(&self) -> bool {
         let way_is_free = self.logging.is_empty() && self.asking.is_idle();
         let to_sign: usize = self.signing.values().map(Signing::left).sum();
-        let wanted = self.signature < SLOW_SIGNATURE || to_sign <= self.lanes;
+        let wanted = self.signature < SLOW_SIGNATURE || to_sign <= 2 * self.lanes;
         self.waiting.len() >= BATCH_MAX || (way_is_free && wanted && !self.waiting.is_empty())
     }
 

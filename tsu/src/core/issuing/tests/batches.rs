@@ -43,13 +43,13 @@ fn where_signing_is_slow_a_batch_gathers_until_the_signers_run_low() {
         let first = bench.sign(lane, first);
         bench.request(&sample(11, 0));
         let (lane, _) = bench.intents();
-        for _ in 0..4 {
+        for _ in 0..7 {
             bench.request(&sample(12, 0));
         }
         bench.finish(&sample(13, 0), first);
         bench.handle(&sample(14, 0), Event::Logged(lane, Ok(LeafIndex::new(71))));
         let (lane, second) = bench.batch();
-        assert_eq!(second.len(), 4);
+        assert_eq!(second.len(), 7);
         let second = bench.sign(lane, second);
         bench.request(&sample(15, 0));
         let closes = bench.out.iter().any(|action| matches!(action, Action::Log(..)));
