@@ -333,7 +333,8 @@ impl Engine {
             Action::Confirm(conn, confirmation) => {
                 let signed = SignedConfirmation::sign(&confirmation, |m| self.signer.sign(m));
                 if let Some(outgoing) = slot.outgoing(conn) {
-                    self.records.confirm(now, signed, outgoing);
+                    let batch = confirmation.batch.sequence;
+                    self.records.confirm(now, batch, signed, outgoing);
                     self.metrics.confirmed(&tsu);
                 }
             }

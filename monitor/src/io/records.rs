@@ -1,7 +1,8 @@
 //! What the engine puts on record in the evidence log.
 
-use chronolease_core::confirmation::SignedConfirmation;
+use chronolease_core::confirmation::{NotConfirmed, SignedConfirmation};
 use chronolease_core::evidence::leaf::Event;
+use chronolease_core::id::BatchSeq;
 use chronolease_core::sample::Sample;
 use chronolease_core::wire::ToTsu;
 use chronolease_net::recorder::{RecordError, Recorder};
@@ -61,14 +62,14 @@ impl Records {
     /// async runtime.
     pub fn flush(&mut self, now: &Sample) {
         if !self.noted.is_empty() {
-            self.send_off(now, || ());
+            self.send_off(now, |_| ());
         }
     }
 
     /// The last [`flush`](Self::flush): an ending that is owed gets its last chance.
     pub fn finish(mut self, now: &Sample) {
         if !self.noted.is_empty() || !self.owed.is_empty() {
-            self.send_off(now, || ());
+            self.send_off(now, |_| ());
         }
     }
 
@@ -86,18 +87,25 @@ impl Records {
         result
     }
 
-    /// Puts a confirmation on record, with what was noted before; it goes to `outgoing` when it is
-    /// durable, and never otherwise. Does not wait.
+    /// Puts the confirmation of `batch` on record, with what was noted before; it goes to `outgoing`
+    /// when it is durable, and never otherwise: then the TSU hears that the batch is not confirmed,
+    /// rather than nothing for as long as its lease lasts. Does not wait.
     pub fn confirm(
         &mut self,
         now: &Sample,
+        batch: BatchSeq,
         signed: SignedConfirmation,
         outgoing: mpsc::Sender<ToTsu>,
     ) {
         self.note(Event::Confirmed(signed.clone()));
-        self.send_off(now, move || {
-            // A TSU that is slow to take it asks again.
-            let _ = outgoing.try_send(ToTsu::Confirmed(signed));
+        self.send_off(now, move |is_durable| {
+            let word = if is_durable {
+                ToTsu::Confirmed(signed)
+            } else {
+                ToTsu::NotConfirmed(batch, NotConfirmed::NoRecord)
+            };
+            // A TSU that takes nothing is about to be cut off.
+            let _ = outgoing.try_send(word);
         });
     }
 
@@ -141,19 +149,20 @@ impl Records {
         (events, endings, others)
     }
 
-    fn send_off(&mut self, now: &Sample, durable: impl FnOnce() + Send + 'static) {
+    fn send_off(&mut self, now: &Sample, then: impl FnOnce(bool) + Send + 'static) {
         let (events, endings, others) = self.due();
         match self.recorder.submit(now, events) {
             Ok(pending) => {
                 self.under_way.spawn(async move {
                     let result = pending.committed().await.map(drop).map_err(RecordError::from);
-                    if result.is_ok() {
-                        durable();
-                    }
+                    then(result.is_ok());
                     Outcome { endings, others, result }
                 });
             }
-            Err(why) => self.judge(Outcome { endings, others, result: Err(why) }),
+            Err(why) => {
+                then(false);
+                self.judge(Outcome { endings, others, result: Err(why) });
+            }
         }
     }
 

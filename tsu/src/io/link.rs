@@ -130,7 +130,7 @@ impl Link {
             tsu: self.tsu.clone(),
             incarnation: self.incarnation,
             boot_id: self.boot_id,
-            held: self.logs.connected(),
+            held: self.logs.connected().await?,
         };
         write_frame(&mut writer, &wire::encode_to_monitor(&ToMonitor::Hello(hello))).await?;
         events.send(Event::Connected(channel)).await.map_err(|_| LinkError::Stopped)?;

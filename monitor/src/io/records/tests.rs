@@ -95,3 +95,28 @@ async fn a_log_that_is_lost_is_told_once_and_takes_nothing() {
     assert!(records.trouble().is_some_and(|why| why.contains("closed")));
     assert_eq!((records.missing(), log.events()), (2, vec![]));
 }
+
+/// The disk is full, or the log is gone: who asked about a batch is told, and not left waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirmation_that_is_not_on_record_is_a_refusal() {
+    let log = TestLog::new();
+    let signed = SignedConfirmation { der: vec![1], signature: vec![2] };
+    let (outgoing, mut messages) = mpsc::channel(4);
+    let full = log.open_full();
+    let mut records = Records::new(full.recorder());
+    records.confirm(&sample(1), BatchSeq::new(1), signed.clone(), outgoing.clone());
+    records.settled().await;
+    assert!(!close(full));
+    records.confirm(&sample(2), BatchSeq::new(2), signed.clone(), outgoing.clone());
+    records.settled().await;
+    for batch in [1, 2] {
+        let refused = ToTsu::NotConfirmed(BatchSeq::new(batch), NotConfirmed::NoRecord);
+        assert_eq!(messages.recv().await, Some(refused));
+    }
+    let roomy = log.open();
+    records.recorder = roomy.recorder();
+    records.confirm(&sample(3), BatchSeq::new(3), signed.clone(), outgoing);
+    records.settled().await;
+    assert_eq!(messages.recv().await, Some(ToTsu::Confirmed(signed)));
+    assert!(messages.recv().await.is_none(), "one word each");
+}

@@ -30,7 +30,7 @@ pub struct Logs {
     offering: Mutex<Side>,
     vouching: Arc<Mutex<Vouching>>,
     /// A broken log is put on record once, until it continues again.
-    told: AtomicBool,
+    told: Arc<AtomicBool>,
     recorder: Recorder,
     clocks: Clocks,
     metrics: TsuMetrics,
@@ -75,17 +75,23 @@ impl Logs {
     ) -> Self {
         let offering = Mutex::new(Side { offering, met: false, batches: BTreeMap::new() });
         let vouching = Arc::new(Mutex::new(vouching));
-        let told = AtomicBool::new(false);
+        let told = Arc::new(AtomicBool::new(false));
         Self { own, offering, vouching, told, recorder, clocks, metrics }
     }
 
     /// A new connection. Returns the newest tree of the monitor's that this TSU has vouched for.
-    pub(super) fn connected(&self) -> TreeHead {
-        let mut side = locked(&self.offering);
-        side.met = false;
-        side.batches.clear();
-        drop(side);
-        locked(&self.vouching).held()
+    ///
+    /// # Errors
+    /// [`LogsError::Thread`].
+    pub(super) async fn connected(&self) -> Result<TreeHead, LogsError> {
+        {
+            let mut side = locked(&self.offering);
+            side.met = false;
+            side.batches.clear();
+        }
+        // Not here: who vouches holds it while he waits for the disk.
+        let vouching = Arc::clone(&self.vouching);
+        Ok(spawn_blocking(move || locked(&vouching).held()).await?)
     }
 
     /// The monitor holds these trees of the TSU's. What the pipeline must hear when the log does
@@ -151,7 +157,7 @@ impl Logs {
                     error!(%why, "the monitor's evidence log does not continue what this TSU has \
                            vouched for: no lease until it is paired anew");
                     self.metrics.logs_broken(true);
-                    self.record(leaf::Event::PeerBroken(record));
+                    self.record_broken(record);
                 }
                 Ok((Event::LogBroken(cause), None))
             }
@@ -168,6 +174,22 @@ impl Logs {
             warn!(%why, "the newest checkpoint cannot be kept");
         }
         Ok(())
+    }
+
+    /// It is told again with the next checkpoint if it does not come on record.
+    fn record_broken(&self, record: leaf::PeerBroken) {
+        let event = leaf::Event::PeerBroken(record);
+        let (told, pending) =
+            (Arc::clone(&self.told), self.recorder.submit(&self.clocks.sample(), vec![event]));
+        tokio::spawn(async move {
+            let is_durable = match pending {
+                Ok(pending) => pending.await.is_ok(),
+                Err(_) => false,
+            };
+            if !is_durable {
+                told.store(false, Ordering::Relaxed);
+            }
+        });
     }
 
     fn record(&self, event: leaf::Event) {
