@@ -182,14 +182,22 @@ impl PpsWatch {
         for edge in &read.edges {
             match edge.raw {
                 Some(raw) => self.edge(PlacedEdge { sequence: edge.sequence, raw }, utc),
-                // It came, and that is all that is known of it.
-                None => self.last = Some(read.until),
+                None => self.without_a_place(read.until),
             }
         }
         let unbroken = self.last == Some(waiting_since);
         if unbroken && read.until - waiting_since > EDGE_GAP_MAX.as_span() {
             self.row = 0;
             self.turn(PpsState::Lost, None, None);
+        }
+    }
+
+    /// An edge came, and that is all that is known of it: neither missing nor compared with UTC.
+    fn without_a_place(&mut self, until: RawInstant) {
+        self.last = Some(until);
+        let long = |compared| until - compared > UNCLEAR_AFTER.as_span();
+        if self.state == PpsState::Good && self.compared.is_none_or(long) {
+            self.turn(PpsState::Unclear, None, None);
         }
     }
 

@@ -106,6 +106,17 @@ impl Signal {
         self.ms = start + 1_000;
     }
 
+    /// A second passes with an edge that a step took its place from: where it would have been put
+    /// lies 40 ms off.
+    fn second_without_a_place(&mut self) {
+        let edge = self.edge(self.ms);
+        self.ms += 50;
+        self.hear(&[PpsEdge { raw: None, ..edge }]);
+        self.ms += 900;
+        self.hear(&[]);
+        self.ms += 50;
+    }
+
     fn edge(&mut self, ms: i64) -> PpsEdge {
         self.sequence = self.sequence.wrapping_add(1);
         let raw = RawWindow::new(at(ms), at(ms).plus(Bound::from_nanos(2_000)));
@@ -233,18 +244,25 @@ fn a_jittery_signal_is_an_anomaly_also_without_utc() {
 #[test]
 fn an_edge_that_lost_its_place_in_a_step_is_neither_missing_nor_shifted() {
     let mut signal = Signal::good(true);
-    for _ in 0..10 {
-        let edge = signal.edge(signal.ms);
-        signal.ms += 50;
-        // Where it would have been put lies 40 ms off.
-        signal.hear(&[PpsEdge { raw: None, ..edge }]);
-        signal.ms += 900;
-        signal.hear(&[]);
-        signal.ms += 50;
+    for _ in 0..4 {
+        signal.second_without_a_place();
     }
     assert_eq!((signal.became(), signal.state()), (vec![], PpsState::Good));
     signal.second(&[0]);
     assert_eq!((signal.became(), signal.watch.counts()), (vec![], Counts::default()));
+}
+
+/// Nothing was compared for long, so nothing rests on the signal; it is not missing either.
+#[test]
+fn a_signal_whose_edges_never_have_a_place_is_unclear() {
+    let mut signal = Signal::good(true);
+    for _ in 0..10 {
+        signal.second_without_a_place();
+    }
+    assert_eq!(signal.became(), [PpsState::Unclear]);
+    assert_eq!(signal.watch.says(), PpsSays::Withholds);
+    signal.second(&[0]);
+    assert_eq!((signal.became(), signal.watch.counts()), (vec![PpsState::Good], Counts::default()));
 }
 
 #[test]

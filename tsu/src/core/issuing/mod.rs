@@ -8,8 +8,8 @@
 //! and the monitor, unless a full one waits: whoever comes meanwhile shares the next write and the
 //! next question. All its tokens are built from one sample: the one that came with the event that
 //! closed it. While one batch is signed the next one is on its way, so that the signing threads do
-//! not wait for it; where signatures are slow it starts out when they have little left to do. A token is released as soon as it is signed; its
-//! lane is free when all of its batch are.
+//! not wait for it; where signatures are slow it starts out when they have little left to do. A
+//! token is released as soon as it is signed; its lane is free when all of its batch are.
 
 mod asking;
 mod events;
