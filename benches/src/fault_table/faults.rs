@@ -10,6 +10,7 @@ use chronolease_e2e::evidence::Log;
 use chronolease_e2e::failing_disk::FailingDisk;
 use chronolease_e2e::load::now;
 use chronolease_e2e::netns::{Cut, Island};
+use chronolease_e2e::process::Process;
 use chronolease_e2e::stopping::Stopping;
 use chronolease_e2e::{Options, Rig};
 
@@ -57,6 +58,12 @@ const TTL: Promise = Promise::Within(3_006);
 const SLEW_PPM: i64 = 20_000;
 const UNTIL_THE_GUARD_TRIPS: Promise = Promise::Within(750);
 
+/// A reader that is gone counts as lost `silence_max` (1 s) after its last report at the latest,
+/// whatever becomes of its socket; what the oscillator and the guard add, as above.
+const UNTIL_SILENT: Promise = Promise::Within(1_006);
+/// Until then the monitor may grant, and each grant lasts for a TTL.
+const UNTIL_SILENT_AND_TTL: Promise = Promise::Within(4_006);
+
 const LEASED: &str = "[tsu]\nmode = \"leased\"\n";
 
 /// Every fault, in the order of the table.
@@ -79,6 +86,26 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "link cut, witnessed", bound: Promise::None, act: || cut("") },
     Fault { name: "link cut, leased", bound: TTL, act: || cut(LEASED) },
     Fault { name: "the TSU's evidence disk fails", bound: Promise::None, act: disk },
+    Fault {
+        name: "clock reader killed, box A, witnessed",
+        bound: UNTIL_SILENT,
+        act: || kill_reader("", |rig| &mut rig.tsu_clock),
+    },
+    Fault {
+        name: "clock reader killed, box A, leased",
+        bound: UNTIL_SILENT,
+        act: || kill_reader(LEASED, |rig| &mut rig.tsu_clock),
+    },
+    Fault {
+        name: "clock reader killed, box B, witnessed",
+        bound: UNTIL_SILENT,
+        act: || kill_reader("", |rig| &mut rig.monitor_clock),
+    },
+    Fault {
+        name: "clock reader killed, box B, leased",
+        bound: UNTIL_SILENT_AND_TTL,
+        act: || kill_reader(LEASED, |rig| &mut rig.monitor_clock),
+    },
 ];
 
 fn options(tsu: &str) -> Options {
@@ -129,6 +156,13 @@ fn slew() -> Outcome {
 fn kill(mode: &str) -> Outcome {
     strike(Rig::with_lease(&options(mode)), Clock::True, |rig| {
         rig.monitor.sigkill();
+        now()
+    })
+}
+
+fn kill_reader(mode: &str, reader: fn(&mut Rig) -> &mut Process) -> Outcome {
+    strike(Rig::with_lease(&options(mode)), Clock::True, |rig| {
+        reader(rig).sigkill();
         now()
     })
 }
