@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chronolease_core::id::{SpkiPin, TsuId};
-use chronolease_core::wire::{self, RefusedWhy, ToMonitor, ToTsu, WireError};
+use chronolease_core::wire::{self, PROTOCOL_VERSION, RefusedWhy, ToMonitor, ToTsu, WireError};
 use chronolease_net::frame::{FrameError, read_frame, write_frame};
 use chronolease_net::tls::{self, TlsError, TlsListener};
 use chronolease_sys::Clocks;
@@ -119,6 +119,15 @@ impl Connection {
             write(&mut writer, &ToTsu::Refused(RefusedWhy::Identity)).await?;
             return Err(LinkError::Identity(hello.tsu));
         };
+        if hello.version != PROTOCOL_VERSION {
+            tracing::warn!(
+                tsu = %hello.tsu,
+                theirs = hello.version,
+                ours = PROTOCOL_VERSION,
+                "this TSU speaks another version of the protocol: install the same release on both \
+                 boxes"
+            );
+        }
         let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
         let connected = Event::Connected { conn: self.conn, hello, channel };
         if self.engine.send(Input::Connected { ward, event: connected, outgoing }).await.is_err() {

@@ -15,7 +15,7 @@ use crate::lease::{EndingCause, LeaseTerms, SignedLease};
 use crate::sample::Sample;
 
 /// The version of this protocol. Both ends must speak the same one.
-pub const PROTOCOL_VERSION: u8 = 4;
+pub const PROTOCOL_VERSION: u8 = 5;
 
 /// The largest message, in bytes of DER without the length in front.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
@@ -151,7 +151,10 @@ pub struct Witnessed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedWhy {
     /// The versions of the protocol differ.
-    #[error("the monitor speaks protocol version {PROTOCOL_VERSION} only")]
+    #[error(
+        "the monitor does not speak protocol version {PROTOCOL_VERSION}, as this TSU does: install the same \
+         release on both boxes"
+    )]
     Version,
     /// The key of the connection is not pinned for the TSU id that the Hello names.
     #[error("the TSU id does not belong to the key of this connection")]

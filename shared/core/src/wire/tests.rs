@@ -206,7 +206,7 @@ fn the_documented_bytes_are_what_is_sent() {
         boot_id: BootId::from_bytes([0x22; 16]),
         held: TreeHead { size: TreeSize::new(300), root: Hash::from_bytes([0x33; 32]) },
     }));
-    let head = [0xa0, 0x56, 2, 1, 4, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
+    let head = [0xa0, 0x56, 2, 1, 5, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
     assert_eq!(hello[..head.len()], head);
     assert_eq!(hello.len(), 88);
     assert_eq!(hello[48..56], [0x30, 0x26, 2, 2, 1, 0x2c, 4, 0x20]);
@@ -275,4 +275,12 @@ fn a_lease_opens_only_with_its_signature() {
     let signed_bytes = SignedLease::message(&lease.terms_der);
     assert!(lease.open(|message, signature| message == signed_bytes && signature == [9]).is_ok());
     assert_eq!(lease.open(|_, _| false), Err(crate::lease::LeaseError::Signature));
+}
+
+/// What is told a TSU of another version must name its own, since it alone knows that one.
+#[test]
+fn whoever_speaks_another_version_is_told_what_to_do() {
+    let told = RefusedWhy::Version.to_string();
+    assert!(told.contains(&format!("version {PROTOCOL_VERSION}")), "{told}");
+    assert!(told.contains("the same release on both boxes"), "{told}");
 }
