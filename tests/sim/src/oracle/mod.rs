@@ -159,6 +159,13 @@ impl Oracle {
         self.reads.entry(key(host, sample)).or_insert(at);
     }
 
+    /// A reading came out with a later end than when `REAL` was read: it is of the same instant.
+    pub fn sampled_as(&mut self, host: usize, first: &Sample, sample: &Sample) {
+        if let Some(at) = self.reads.get(&key(host, first)).copied() {
+            self.sampled(host, sample, at);
+        }
+    }
+
     /// The TSU on this box takes a confirmation.
     pub fn heard(&mut self, host: usize, confirmation: &Confirmation, at: Instant) {
         self.heard.insert((host, confirmation.batch.root), at);

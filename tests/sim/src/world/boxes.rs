@@ -79,6 +79,8 @@ impl World {
         };
         if before {
             self.oracle.sampled(host, &sample, self.now);
+        } else {
+            self.oracle.sampled_as(host, first, &sample);
         }
         self.decide(host, item, &sample);
     }
