@@ -34,6 +34,13 @@ fn the_second_hundred_seeds_break_no_promise() {
     assert!(all.tokens > 2_000, "{all:?}");
 }
 
+/// A process paused for less than a reading may take, after it had read `REAL`.
+#[test]
+fn a_reading_paused_after_real_was_read_counts_as_read_then() {
+    let all = hold(3_908..3_909);
+    assert!(all.tokens > 0, "{all:?}");
+}
+
 #[test]
 fn the_same_seed_gives_the_same_history() {
     for seed in [3, 16, 38, 59] {
