@@ -152,8 +152,8 @@ pub struct Witnessed {
 pub enum RefusedWhy {
     /// The versions of the protocol differ.
     #[error(
-        "the monitor does not speak protocol version {PROTOCOL_VERSION}, as this TSU does: install the same \
-         release on both boxes"
+        "the monitor does not speak protocol version {PROTOCOL_VERSION}, as this TSU does: \
+         install the same release on both boxes"
     )]
     Version,
     /// The key of the connection is not pinned for the TSU id that the Hello names.
