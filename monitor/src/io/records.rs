@@ -5,7 +5,7 @@ use chronolease_core::evidence::leaf::Event;
 use chronolease_core::id::BatchSeq;
 use chronolease_core::sample::Sample;
 use chronolease_core::wire::ToTsu;
-use chronolease_net::recorder::{RecordError, Recorder};
+use chronolease_net::recorder::{Aside, Kept, RecordError, Recorder};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, block_in_place};
 use tracing::{error, info};
@@ -16,9 +16,9 @@ use tracing::{error, info};
 pub struct Records {
     recorder: Recorder,
     /// Noted in this turn.
-    noted: Vec<Event>,
-    /// Endings that the log did not take: they go in with what comes next.
-    owed: Vec<Event>,
+    noted: Aside,
+    /// Endings that the log did not take: they go in with what comes next, before what is noted then.
+    owed: Kept,
     under_way: JoinSet<Outcome>,
     missing: u64,
     failing: bool,
@@ -31,7 +31,7 @@ pub struct Records {
 /// What became of events on their way to the disk.
 #[derive(Debug)]
 struct Outcome {
-    endings: Vec<Event>,
+    endings: Kept,
     /// How many were no endings.
     others: usize,
     result: Result<(), RecordError>,
@@ -43,8 +43,8 @@ impl Records {
     pub fn new(recorder: Recorder) -> Self {
         Self {
             recorder,
-            noted: Vec::new(),
-            owed: Vec::new(),
+            noted: Aside::default(),
+            owed: Kept::default(),
             under_way: JoinSet::new(),
             missing: 0,
             failing: false,
@@ -55,20 +55,20 @@ impl Records {
 
     /// Notes what happened, for the next [`flush`](Self::flush) or [`commit`](Self::commit).
     pub fn note(&mut self, event: Event) {
-        self.noted.push(event);
+        self.noted.lay(event);
     }
 
     /// Puts what was noted on its way to the disk and does not wait. Must be called within the
     /// async runtime.
     pub fn flush(&mut self, now: &Sample) {
-        if !self.noted.is_empty() {
+        if !self.noted.kept().is_empty() {
             self.send_off(now, |_| ());
         }
     }
 
     /// The last [`flush`](Self::flush): an ending that is owed gets its last chance.
     pub fn finish(mut self, now: &Sample) {
-        if !self.noted.is_empty() || !self.owed.is_empty() {
+        if !self.noted.kept().is_empty() || !self.owed.is_empty() {
             self.send_off(now, |_| ());
         }
     }
@@ -140,11 +140,12 @@ impl Records {
     }
 
     /// What is to be submitted: all of it, the endings in it, and how many others there are.
-    fn due(&mut self) -> (Vec<Event>, Vec<Event>, usize) {
-        let mut events = std::mem::take(&mut self.owed);
-        events.append(&mut self.noted);
-        let endings: Vec<Event> =
-            events.iter().filter(|event| matches!(event, Event::LeaseEnded(_))).cloned().collect();
+    fn due(&mut self) -> (Vec<Event>, Kept, usize) {
+        let mut due = std::mem::take(&mut self.owed);
+        due.append(self.noted.take());
+        let events = due.events();
+        let mut endings = due;
+        endings.retain(|event| matches!(event, Event::LeaseEnded(_)));
         let others = events.len() - endings.len();
         (events, endings, others)
     }
@@ -166,7 +167,7 @@ impl Records {
         }
     }
 
-    fn judge(&mut self, mut outcome: Outcome) {
+    fn judge(&mut self, outcome: Outcome) {
         let Err(why) = outcome.result else {
             if std::mem::take(&mut self.failing) {
                 info!("the evidence log takes records again");
@@ -181,7 +182,7 @@ impl Records {
             self.missing += outcome.endings.len() as u64;
             self.lost.get_or_insert(why);
         } else {
-            self.owed.append(&mut outcome.endings);
+            self.owed.append(outcome.endings);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The evidence log as a daemon uses it: opened with the daemon's start on record, written through
 //! cheap handles, closed with its stop on record.
 
+mod aside;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -21,6 +23,8 @@ use crate::evidence::{
 };
 use crate::exchange::{self, OwnLog, SealedError, epoch};
 use crate::keys::EvidenceSigner;
+
+pub use aside::{Aside, Kept};
 
 /// What the name of a log must be, in words.
 pub const ORIGIN: &str = "a log name of 1 to 100 visible ASCII characters without \"+\"";

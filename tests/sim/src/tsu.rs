@@ -16,7 +16,7 @@ use chronolease_core::wire::{Confirm, Hello, PROTOCOL_VERSION, ProbeAnswer, ToMo
 use chronolease_net::evidence::{MemoryDisk, Pending};
 use chronolease_net::exchange::{VouchError, Vouched};
 use chronolease_net::keys::EvidenceVerifier;
-use chronolease_net::recorder::{RecordError, place};
+use chronolease_net::recorder::{Aside, Kept, RecordError, place};
 use chronolease_tsu::core::holder::Answer;
 use chronolease_tsu::core::issuing::{
     Content, Event, Issuer, LaneId, NotRecorded, RequestId, ToLink,
@@ -50,8 +50,8 @@ pub enum Waits {
 /// Events on their way to the disk.
 struct UnderWay {
     waits: Waits,
-    /// What was laid aside before, of all that follows.
-    aside: usize,
+    /// What was laid aside before; it comes first in all that follows.
+    aside: Kept,
     events: Vec<leaf::Event>,
     pending: Result<Pending, RecordError>,
 }
@@ -102,7 +102,7 @@ pub struct Tsu {
     met: bool,
     batches: BTreeMap<BatchSeq, TreeHead>,
     told: bool,
-    aside: Vec<leaf::Event>,
+    aside: Aside,
     flushed: RawInstant,
     under_way: VecDeque<UnderWay>,
     next_request: u64,
@@ -149,7 +149,7 @@ impl Tsu {
             met: false,
             batches: BTreeMap::new(),
             told: false,
-            aside: Vec::new(),
+            aside: Aside::default(),
             flushed: now.raw_after,
             under_way: VecDeque::new(),
             next_request: 0,
@@ -271,13 +271,13 @@ impl Tsu {
 
     /// Lays a record aside that nobody waits for.
     pub fn lay_aside(&mut self, event: leaf::Event) {
-        self.aside.push(event);
+        self.aside.lay(event);
     }
 
     /// Puts events on their way to the disk, and what was laid aside before them.
     pub fn submit(&mut self, now: &Sample, waits: Waits, events: Vec<leaf::Event>) {
-        let mut all = std::mem::take(&mut self.aside);
-        let aside = all.len();
+        let aside = self.aside.take();
+        let mut all = aside.events();
         all.extend(events);
         let pending = self.log.recorder.submit(now, all.clone());
         self.under_way.push_back(UnderWay { waits, aside, events: all, pending });
@@ -289,7 +289,7 @@ impl Tsu {
         if due {
             self.flushed = now.raw_after;
         }
-        let any = due && !self.aside.is_empty();
+        let any = due && !self.aside.kept().is_empty();
         if any {
             self.submit(now, Waits::Nobody, Vec::new());
         }
@@ -319,7 +319,7 @@ impl Tsu {
             let why = |why: &RecordError| {
                 if why.is_final() { NotRecorded::ForGood } else { NotRecorded::ForNow }
             };
-            let first = result.as_ref().map(|committed| place(committed, aside)).map_err(why);
+            let first = result.as_ref().map(|committed| place(committed, aside.len())).map_err(why);
             let event = match waits {
                 Waits::Lease(lease) => Some(Event::LeaseLogged(lease, first.map(drop))),
                 Waits::Batch(lane) => Some(Event::Logged(lane, first)),
@@ -329,8 +329,8 @@ impl Tsu {
             let first = result.ok().map(|committed| committed.first.as_u64());
             if first.is_none() {
                 // Kept for a better time, as the shell does; of this a simulated run needs no bound.
-                events.truncate(aside);
-                self.aside.splice(0..0, events.drain(..));
+                events.clear();
+                self.aside.put_back(aside);
             }
             all.push(Recorded { first, events, event });
         }

@@ -64,6 +64,28 @@ async fn an_ending_that_found_no_room_goes_on_record_when_there_is_some() {
     assert_eq!((records.missing(), records.trouble()), (2, None));
 }
 
+/// What is committed is answered at once, so it can fail before what was put on its way earlier is
+/// known to have failed.
+#[tokio::test(flavor = "multi_thread")]
+async fn endings_that_found_no_room_keep_their_order() {
+    let log = TestLog::new();
+    let full = log.open_full();
+    let mut records = Records::new(full.recorder());
+    records.note(ended(1));
+    records.flush(&sample(1));
+    records.note(ended(2));
+    records.commit(&sample(2), other(1)).expect_err("no room");
+    assert!(!records.settled().await);
+
+    assert!(!close(full));
+    let roomy = log.open();
+    records.recorder = roomy.recorder();
+    records.note(ended(3));
+    records.flush(&sample(4));
+    assert!(!records.settled().await);
+    assert_eq!(log.events(), [ended(1), ended(2), ended(3)]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_flush_takes_what_is_owed() {
     let log = TestLog::new();

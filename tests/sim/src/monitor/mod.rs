@@ -28,6 +28,7 @@ use chronolease_monitor::core::pps::PpsSays;
 use chronolease_monitor::core::sources::{self, Epoch, Report, Rounds, Source, Sources, View};
 use chronolease_net::evidence::{Files, MemoryDisk, Pending};
 use chronolease_net::exchange::{VouchError, Vouched};
+use chronolease_net::recorder::{Aside, Kept};
 
 use crate::boxlog::{BoxLog, Identity, leaves};
 use crate::dice::Dice;
@@ -72,7 +73,7 @@ pub enum Out {
 
 /// Events on their way to the disk.
 struct UnderWay {
-    events: Vec<leaf::Event>,
+    events: Kept,
     pending: Pending,
     /// What goes out when they are durable.
     then: Option<(u64, ToTsu)>,
@@ -98,8 +99,8 @@ pub struct Monitor {
     owed: Option<(u64, String)>,
     told: Option<u64>,
     own_broken: Option<EndingCause>,
-    noted: Vec<leaf::Event>,
-    endings: Vec<leaf::Event>,
+    noted: Aside,
+    endings: Kept,
     under_way: Vec<UnderWay>,
     lost: bool,
     told_lost: bool,
@@ -157,8 +158,8 @@ impl Monitor {
             owed: None,
             told: None,
             own_broken: None,
-            noted: Vec::new(),
-            endings: Vec::new(),
+            noted: Aside::default(),
+            endings: Kept::default(),
             under_way: Vec::new(),
             lost: false,
             told_lost: false,
@@ -191,11 +192,13 @@ impl Monitor {
         let view = self.look(now);
         let _ = self.leap.take_news();
         let changes = self.leap.take_changes();
-        self.noted.extend(changes.into_iter().map(leaf::Event::LeapChange));
-        if self.rounds.is_due(now.raw_after, view.utc.is_ok()) {
-            self.noted.push(leaf::Event::Round(self.sources.round(now.raw_before)));
+        for change in changes {
+            self.noted.lay(leaf::Event::LeapChange(change));
         }
-        if !self.noted.is_empty() {
+        if self.rounds.is_due(now.raw_after, view.utc.is_ok()) {
+            self.noted.lay(leaf::Event::Round(self.sources.round(now.raw_before)));
+        }
+        if !self.noted.kept().is_empty() {
             self.send_off(now, None);
         }
     }
@@ -295,7 +298,7 @@ impl Monitor {
             match self.log.vouching.take_if(&checkpoint, now, continues) {
                 Ok(Vouched { line, note, .. }) => {
                     self.owed = Some((conn, line));
-                    self.noted.push(leaf::Event::PeerCheckpoint(note));
+                    self.noted.lay(leaf::Event::PeerCheckpoint(note));
                     vouched = self.own_broken.is_none();
                     if let Some(cause) = self.own_broken {
                         self.handle(now, Event::LogBroken { cause }, out);
@@ -304,7 +307,7 @@ impl Monitor {
                 Err(VouchError::Broken { record, .. }) => {
                     let cause = record.cause;
                     if self.told.replace(conn) != Some(conn) {
-                        self.noted.push(leaf::Event::PeerBroken(record));
+                        self.noted.lay(leaf::Event::PeerBroken(record));
                     }
                     self.handle(now, Event::LogBroken { cause }, out);
                 }
@@ -389,7 +392,7 @@ impl Monitor {
                 let signer = &self.me.signer;
                 let signed = SignedConfirmation::sign(&confirmation, |m| signer.sign(m));
                 out.push(Out::Decided(confirmation));
-                self.noted.push(leaf::Event::Confirmed(signed.clone()));
+                self.noted.lay(leaf::Event::Confirmed(signed.clone()));
                 let answer = ToTsu::Confirmed(signed);
                 if self.answers_early {
                     out.push(Out::Send(conn.0, answer));
@@ -400,10 +403,10 @@ impl Monitor {
             }
             Action::Ended(ended) => {
                 out.push(Out::Ended(ended.clone()));
-                self.noted.push(leaf::Event::LeaseEnded(ended));
+                self.noted.lay(leaf::Event::LeaseEnded(ended));
             }
             Action::Discard(_) => self.discard = true,
-            Action::Judged(probed) => self.noted.push(leaf::Event::Verdict(probed)),
+            Action::Judged(probed) => self.noted.lay(leaf::Event::Verdict(probed)),
         }
         None
     }

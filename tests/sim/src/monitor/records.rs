@@ -8,7 +8,7 @@ use chronolease_core::sample::Sample;
 use chronolease_core::wire::ToTsu;
 use chronolease_monitor::core::authority::{ConnId, Event, Record};
 use chronolease_net::evidence::Files;
-use chronolease_net::recorder::RecordError;
+use chronolease_net::recorder::{Kept, RecordError};
 
 use super::{Monitor, Out, UnderWay, WARD};
 use crate::boxlog::answered;
@@ -28,7 +28,7 @@ impl Monitor {
         }
         let sign = |m: &[u8]| Ok::<_, core::convert::Infallible>(self.me.signer.sign(m).to_vec());
         let Ok(lease) = SignedLease::sign(&terms, sign);
-        self.noted.push(leaf::Event::LeaseGranted(lease.clone()));
+        self.noted.lay(leaf::Event::LeaseGranted(lease.clone()));
         self.send_off(now, None);
         let waited = self.under_way.len();
         while self.log.write_batch() {}
@@ -56,8 +56,8 @@ impl Monitor {
 
     pub(super) fn send_off(&mut self, now: &Sample, then: Option<(u64, ToTsu)>) {
         let mut events = std::mem::take(&mut self.endings);
-        events.append(&mut self.noted);
-        match self.log.recorder.submit(now, events.clone()) {
+        events.append(self.noted.take());
+        match self.log.recorder.submit(now, events.events()) {
             Ok(pending) => self.under_way.push(UnderWay { events, pending, then }),
             Err(why) => self.failed(events, &why),
         }
@@ -69,7 +69,7 @@ impl Monitor {
             match answered(&mut going.pending) {
                 None => self.under_way.push(going),
                 Some(Ok(committed)) => {
-                    out.push(Out::Recorded(committed.first.as_u64(), going.events));
+                    out.push(Out::Recorded(committed.first.as_u64(), going.events.events()));
                     // To a connection that is gone by now it is not said.
                     let then = going.then.filter(|(conn, _)| self.conns.contains_key(conn));
                     out.extend(then.map(|(conn, message)| Out::Send(conn, message)));
@@ -86,12 +86,12 @@ impl Monitor {
     }
 
     /// Endings go in with what comes next.
-    fn failed(&mut self, events: Vec<leaf::Event>, why: &RecordError) {
+    fn failed(&mut self, mut events: Kept, why: &RecordError) {
         if why.is_final() {
             self.lost = true;
         } else {
-            let ending = |event: &leaf::Event| matches!(event, leaf::Event::LeaseEnded(_));
-            self.endings.extend(events.into_iter().filter(ending));
+            events.retain(|event| matches!(event, leaf::Event::LeaseEnded(_)));
+            self.endings.append(events);
         }
     }
 }

@@ -7,7 +7,7 @@ use chronolease_core::id::LeaseSeq;
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_net::evidence::Pending;
-use chronolease_net::recorder::{self, RecordError, Recorder};
+use chronolease_net::recorder::{self, Aside, Kept, RecordError, Recorder};
 use tracing::debug;
 
 use crate::core::issuing::{BATCH_MAX, Event, LaneId, NotRecorded};
@@ -26,7 +26,7 @@ const ISSUED_MAX: usize = BATCH_MAX;
 pub(super) struct Recording {
     recorder: Recorder,
     /// What nobody waits for: it goes to the disk with the next batch, or within [`FLUSH`].
-    aside: Vec<leaf::Event>,
+    aside: Aside,
     /// When that was last looked after.
     flushed: RawInstant,
     /// What somebody waits for, of this turn: it goes to the disk together.
@@ -49,7 +49,7 @@ pub(super) enum Waits {
 #[derive(Debug)]
 struct UnderWay {
     /// Those that were laid aside; they come first.
-    aside: Vec<leaf::Event>,
+    aside: Kept,
     /// Who waits, each with the place of its first event among all of them.
     waits: Vec<(Waits, usize)>,
     pending: Result<Pending, RecordError>,
@@ -57,10 +57,10 @@ struct UnderWay {
 
 impl Recording {
     /// A way into the log behind `recorder`; `now` starts the time for what is laid aside.
-    pub(super) const fn new(recorder: Recorder, now: RawInstant) -> Self {
+    pub(super) fn new(recorder: Recorder, now: RawInstant) -> Self {
         Self {
             recorder,
-            aside: Vec::new(),
+            aside: Aside::default(),
             flushed: now,
             gathered: Vec::new(),
             answered: VecDeque::new(),
@@ -77,7 +77,7 @@ impl Recording {
             {
                 before.extend(more);
             }
-            (_, event) => self.aside.push(event),
+            (_, event) => self.aside.lay(event),
         }
     }
 
@@ -93,8 +93,8 @@ impl Recording {
         if self.gathered.is_empty() {
             return;
         }
-        let aside = std::mem::take(&mut self.aside);
-        let mut events = aside.clone();
+        let aside = self.aside.take();
+        let mut events = aside.events();
         let mut waits = Vec::with_capacity(self.gathered.len());
         for (who, more) in self.gathered.drain(..) {
             waits.push((who, events.len()));
@@ -115,11 +115,11 @@ impl Recording {
 
     /// Puts what was laid aside on its way to the disk by itself.
     pub(super) fn flush(&mut self, now: &Sample) {
-        let aside = std::mem::take(&mut self.aside);
+        let aside = self.aside.take();
         if aside.is_empty() {
             return;
         }
-        match self.recorder.submit(now, aside.clone()) {
+        match self.recorder.submit(now, aside.events()) {
             Ok(pending) => {
                 self.under_way.push_back(UnderWay {
                     aside,
@@ -157,17 +157,18 @@ impl Recording {
 
     /// What waits for the next batch.
     #[cfg(all(test, not(feature = "negative-control")))]
-    pub(super) fn aside(&self) -> &[leaf::Event] {
-        &self.aside
+    pub(super) fn aside(&self) -> Vec<leaf::Event> {
+        self.aside.kept().events()
     }
 
     /// Keeps what the log did not take for a better time. When that takes long, the digests of
     /// tokens go first: their intents are on record.
-    fn take_back(&mut self, events: Vec<leaf::Event>) {
-        self.aside.splice(0..0, events);
-        if self.aside.len() > ASIDE_MAX {
-            self.aside.retain(|event| !matches!(event, leaf::Event::Issued(_)));
-            self.aside.truncate(ASIDE_MAX);
+    fn take_back(&mut self, events: Kept) {
+        self.aside.put_back(events);
+        let kept = self.aside.kept_mut();
+        if kept.len() > ASIDE_MAX {
+            kept.retain(|event| !matches!(event, leaf::Event::Issued(_)));
+            kept.truncate(ASIDE_MAX);
         }
     }
 }

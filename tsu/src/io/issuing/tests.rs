@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chronolease_core::clock_reader::{ClockWatch, Lost};
 use chronolease_core::evidence::LeafIndex;
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::{LeaseSeq, Nonce};
 use chronolease_core::lease::{EndingCause, LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
@@ -203,4 +204,23 @@ async fn what_the_log_did_not_take_is_kept_and_who_waits_is_told() {
     let told = recording.recorded().await;
     assert!(matches!(told, Some(Event::Logged(_, Err(NotRecorded::ForGood)))), "{told:?}");
     assert_eq!(recording.aside(), [leaf::Event::Stopped]);
+}
+
+#[tokio::test]
+async fn what_the_log_did_not_take_keeps_the_order_in_which_it_was_laid_aside() {
+    let event = |number| leaf::Event::ConfigDigest(Hash::from_bytes([number; 32]));
+    let disk = MemoryDisk::new();
+    let mut recording = recording(&disk);
+    disk.fail_sync();
+    for number in [1, 2, 3] {
+        recording.lay_aside(event(number));
+        recording.gather(Waits::Batch(LaneId(0)), vec![leaf::Event::Stopped]);
+        recording.submit(&sample());
+    }
+    recording.lay_aside(event(4));
+    for _ in [1, 2, 3] {
+        let told = recording.recorded().await;
+        assert!(matches!(told, Some(Event::Logged(_, Err(NotRecorded::ForGood)))), "{told:?}");
+    }
+    assert_eq!(recording.aside(), [1, 2, 3, 4].map(event));
 }
