@@ -74,6 +74,8 @@ impl Tsu {
                  tsu.allow_unwitnessed_vm = true to issue on a lease alone all the same",
             ));
         }
+        // Before what is said of the certificate: a new one for this key would be refused as well.
+        config.signer.terms.fit_at(clocks.real()).map_err(|e| in_file(&config, e))?;
         let certificate = load_certificate(&config)?;
         let key_file = &config.signer.key_file;
         let signer = FileSigner::load(key_file, &certificate)

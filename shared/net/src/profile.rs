@@ -70,7 +70,7 @@ fn digits(lease: &Section<'_>) -> Option<GenTimeDigits> {
     let count = lease.integer_or(KEY, 0..=6, 3)?;
     let digits = GenTimeDigits::from_count(count.unsigned_abs());
     if digits.is_none() {
-        lease.error(KEY, "a genTime has 0, 3 or 6 digits of a second");
+        lease.error(KEY, "a genTime has 0, 3 or 6 digits of a second (EN 319 422 5.2.2)");
     }
     digits
 }

@@ -271,7 +271,9 @@ fn a_qualified_tsu_has_no_key_in_a_file_and_checks_every_signature() {
     let one_in = std::num::NonZeroU64::new(100).expect("not zero");
     assert_eq!(config.token.self_check, SelfCheck::Sampled(one_in));
     let told = mistakes(&[qualified, sampled]);
-    assert!(told.iter().any(|(key, _)| key == "token.self_check"), "{told:?}");
+    let why = told.iter().find(|(key, _)| key == "token.self_check");
+    assert!(why.is_some_and(|(_, message)| message.contains("EN 319 421 7.7.1")), "{told:?}");
+    assert_eq!(told.len(), 3, "nothing else goes untold: {told:?}");
 }
 
 #[test]

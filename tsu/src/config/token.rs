@@ -69,9 +69,9 @@ impl Token {
         let carries = section.one_of_or("chain", &chain, Carries::Full);
         let self_check = self_check(section);
         if qualified == Some(true) && self_check.is_some_and(|check| check != SelfCheck::Every) {
-            let message = "a qualified TSU verifies every signature before release (\"every\")";
+            let message = "a qualified TSU verifies every signature before release: \"every\" \
+                           (EN 319 421 7.7.1)";
             section.error("self_check", message);
-            return None;
         }
         let (policy, oid) = policy?;
         Some(Self {

@@ -16,7 +16,7 @@ const KP_TIME_STAMPING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
     /// The root's file holds no certificate that can be trusted.
-    #[error("the root is no certificate of a CA: {0}")]
+    #[error("signer.root_file is no certificate of a CA: {0} (EN 319 421 TIS-7.6.4-05)")]
     Root(webpki::Error),
     /// No chain of valid signatures leads from the TSU's certificate to the root.
     #[error(

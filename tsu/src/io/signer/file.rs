@@ -40,7 +40,10 @@ pub enum SignerSetupError {
     #[error(transparent)]
     Pem(#[from] PemError),
     /// The private key is not one for the certificate's suite.
-    #[error("the private key is not a key for {suite} in PKCS#8: {why}", suite = .0.name(), why = .1)]
+    #[error(
+        "the private key is not a key for {suite} in PKCS#8: {why} (EN 319 421 TIS-7.6.4-04)",
+        suite = .0.name(), why = .1
+    )]
     PrivateKey(Suite, KeyRejected),
     /// The certificate's public key is not a valid one.
     #[error("the certificate's public key is not a key for {suite}: {why}", suite = .0.name(), why = .1)]

@@ -6,7 +6,7 @@ use rasn_pkix::SubjectPublicKeyInfo;
 
 use super::super::der;
 use super::super::suite::{RsaPadding, Suite};
-use super::CertificateProblem;
+use super::{CertificateProblem, date};
 
 const EC_PUBLIC_KEY: &Oid = Oid::const_new(&[1, 2, 840, 10045, 2, 1]);
 const PRIME_256_V1: &Oid = Oid::const_new(&[1, 2, 840, 10045, 3, 1, 7]);
@@ -23,6 +23,30 @@ pub struct KeyTerms {
     /// The last instant at which the algorithm is held fit to sign with (TS 119 312). A legacy
     /// suite must have one.
     pub algorithm_until: Option<Timestamp<Utc>>,
+}
+
+/// The algorithm is no longer held fit to sign with (TS 119 312): another certificate of the same
+/// key does not help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "signer.algorithm_until: the key's algorithm is outdated since {} \
+     (TS 119 312, EN 319 421 TIS-7.6.2-05)",
+    date(*.0)
+)]
+pub struct AlgorithmOutdated(pub Timestamp<Utc>);
+
+impl KeyTerms {
+    /// Whether the algorithm is still held fit at `now`: to be asked at the start. Later the end of
+    /// the certificate comes first.
+    ///
+    /// # Errors
+    /// [`AlgorithmOutdated`] with its last instant.
+    pub fn fit_at(&self, now: Timestamp<Utc>) -> Result<(), AlgorithmOutdated> {
+        match self.algorithm_until {
+            Some(until) if now > until => Err(AlgorithmOutdated(until)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// RFC 8017 A.1.1.

@@ -3,7 +3,7 @@
 mod key;
 mod profile;
 
-pub use key::KeyTerms;
+pub use key::{AlgorithmOutdated, KeyTerms};
 pub use profile::{CertificateProblem, CertificateWarning};
 
 use chronolease_core::id::SpkiPin;
@@ -24,7 +24,6 @@ pub struct TsuCertificate {
     spki_der: Vec<u8>,
     public_key: Vec<u8>,
     suite: Suite,
-    algorithm_until: Option<Timestamp<Utc>>,
     certificate_use: Period,
     key_use: Period,
     warnings: Vec<CertificateWarning>,
@@ -37,30 +36,28 @@ struct Period {
     last: Timestamp<Utc>,
 }
 
-/// The certificate or its key may not be used at this time. Times in Unix seconds.
+/// The certificate or its key may not be used at this time. That its algorithm has ended needs no
+/// reason of its own: no certificate outlives it (EN 319 421 TIS-7.6.5-01).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotUsable {
     /// Before the certificate's notBefore.
-    #[error("the certificate is valid from {0:?} only (RFC 5280 4.1.2.5)")]
+    #[error("the certificate is valid from {} only (RFC 5280 4.1.2.5)", date(*.0))]
     CertificateNotYet(Timestamp<Utc>),
     /// After the certificate's notAfter.
-    #[error("the certificate expired at {0:?} (RFC 5280 4.1.2.5)")]
+    #[error("the certificate expired at {} (RFC 5280 4.1.2.5)", date(*.0))]
     CertificateExpired(Timestamp<Utc>),
     /// Before the privateKeyUsagePeriod.
-    #[error("the key may be used from {0:?} only (EN 319 421 TIS-7.7.1-09)")]
+    #[error("the key may be used from {} only (EN 319 421 TIS-7.7.1-09)", date(*.0))]
     KeyNotYet(Timestamp<Utc>),
     /// After the privateKeyUsagePeriod.
-    #[error("the key may not be used after {0:?} (EN 319 421 TIS-7.7.1-09)")]
+    #[error("the key may not be used after {} (EN 319 421 TIS-7.7.1-09)", date(*.0))]
     KeyExpired(Timestamp<Utc>),
-    /// The algorithm is no longer held fit to sign with (TS 119 312).
-    #[error("the key's algorithm is outdated since {0:?} (TS 119 312, EN 319 421 TIS-7.6.2-05)")]
-    AlgorithmOutdated(Timestamp<Utc>),
 }
 
 impl TsuCertificate {
     /// Reads a certificate in DER and checks it against the profile; `terms` say how its key is
-    /// used. Whether its dates include the
-    /// present is not part of this: see [`TsuCertificate::usable_at`].
+    /// used. Whether its dates include the present is not part of this: see
+    /// [`TsuCertificate::usable_at`].
     ///
     /// # Errors
     /// All [`CertificateProblem`]s at once.
@@ -79,15 +76,15 @@ impl TsuCertificate {
             spki_der: der::encode(&tbs.subject_public_key_info),
             public_key: facts.public_key,
             suite: facts.suite,
-            algorithm_until: terms.algorithm_until,
             certificate_use: facts.certificate_use,
             key_use: facts.key_use,
             warnings: facts.warnings,
         })
     }
 
-    /// Whether the certificate, its key and its algorithm may be used at `now`: to be asked before signing
-    /// and again before release (EN 319 421 TIS-7.7.1-09).
+    /// Whether the certificate and its key may be used at `now`: to be asked before signing and
+    /// again before release (EN 319 421 TIS-7.7.1-09). The algorithm lasts as long as they do, or
+    /// [`TsuCertificate::check`] had refused them.
     ///
     /// # Errors
     /// [`NotUsable`] with the date that was not met.
@@ -101,8 +98,6 @@ impl TsuCertificate {
             Err(NotUsable::KeyNotYet(key.first))
         } else if now > key.last {
             Err(NotUsable::KeyExpired(key.last))
-        } else if let Some(until) = self.algorithm_until.filter(|until| now > *until) {
-            Err(NotUsable::AlgorithmOutdated(until))
         } else {
             Ok(())
         }
@@ -111,8 +106,7 @@ impl TsuCertificate {
     /// The last instant at which tokens can be signed.
     #[must_use]
     pub fn usable_until(&self) -> Timestamp<Utc> {
-        let last = self.certificate_use.last.min(self.key_use.last);
-        self.algorithm_until.map_or(last, |until| last.min(until))
+        self.certificate_use.last.min(self.key_use.last)
     }
 
     /// What tokens are signed with.
@@ -182,6 +176,11 @@ pub fn parse_date(text: &str) -> Option<Timestamp<Utc>> {
         return None;
     }
     format!("{text}T23:59:59.999999999Z").parse().ok().map(timestamp)
+}
+
+/// A date for people.
+fn date(at: Timestamp<Utc>) -> impl std::fmt::Display {
+    UtcTime::from_timestamp_nanos(at.as_unix_nanos()).format("%Y-%m-%dT%H:%M:%SZ")
 }
 
 /// A date of a certificate. Dates that nanoseconds in 64 bits cannot count saturate: 9999-12-31

@@ -26,16 +26,16 @@ const ORGANIZATION_IDENTIFIER: &Oid = Oid::const_new(&[2, 5, 4, 97]);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateProblem {
     /// It is not one X.509 certificate in DER. Strict clients refuse tokens that carry it.
-    #[error("the certificate is {0}")]
+    #[error("the certificate is {0} (RFC 5280 4.1)")]
     Der(DerError),
     /// It is not of version 3, so it has no extensions.
-    #[error("the certificate is not of X.509 version 3")]
+    #[error("the certificate is not of X.509 version 3 (RFC 5280 4.1.2.1)")]
     Version,
     /// An extension occurs twice (RFC 5280 4.2).
-    #[error("the extension {0} occurs twice")]
+    #[error("the extension {0} occurs twice (RFC 5280 4.2)")]
     ExtensionTwice(ObjectIdentifier),
     /// The value of an extension does not parse.
-    #[error("the extension {0} is {1}")]
+    #[error("the extension {0} is {1} (RFC 5280 4.2)")]
     Extension(ObjectIdentifier, DerError),
     /// There is no extended key usage (RFC 3161 2.3).
     #[error("extendedKeyUsage is missing (RFC 3161 2.3)")]
@@ -53,10 +53,13 @@ pub enum CertificateProblem {
     #[error("keyUsage is not critical (EN 319 412-2 4.3.2)")]
     KeyUsageNotCritical,
     /// The key usage names something else than digitalSignature and nonRepudiation, or nothing.
-    #[error("keyUsage allows something else than digitalSignature and nonRepudiation")]
+    #[error(
+        "keyUsage is not digitalSignature, nonRepudiation or both, and nothing else \
+         (EN 319 412-2 4.3.2, EN 319 421 TIS-7.7.1-08)"
+    )]
     KeyUsageOther,
-    /// It is a CA certificate.
-    #[error("the certificate is a CA's")]
+    /// It is a CA certificate, and the key is for time-stamping alone (EN 319 421 TIS-7.7.1-08).
+    #[error("the certificate is a CA's (RFC 5280 4.2.1.9, EN 319 421 TIS-7.7.1-08)")]
     Ca,
     /// No suite takes the key.
     #[error(
@@ -65,31 +68,37 @@ pub enum CertificateProblem {
     )]
     Key,
     /// Nobody said how the RSA key pads.
-    #[error("an RSA key needs signer.rsa_padding: \"pss\", or the legacy \"pkcs1\"")]
+    #[error("an RSA key needs signer.rsa_padding: \"pss\", or the legacy \"pkcs1\" (TS 119 312)")]
     RsaPaddingMissing,
     /// The key has no padding.
-    #[error("signer.rsa_padding is set, but the key is not an RSA key")]
+    #[error("signer.rsa_padding is set, but the key is not an RSA key (RFC 8017)")]
     RsaPaddingWithoutRsa,
     /// TS 119 312 wants legacy suites to be left.
     #[error("{0} is a legacy suite: plan its end with signer.algorithm_until (TS 119 312)")]
     LegacyWithoutEnd(&'static str),
     /// The certificate is valid for longer than its algorithm is fit.
-    #[error("the certificate outlives its algorithm's end date (EN 319 421 TIS-7.6.5-01)")]
+    #[error(
+        "the certificate outlives its algorithm's end date, signer.algorithm_until \
+         (EN 319 421 TIS-7.6.5-01)"
+    )]
     OutlivesAlgorithm,
     /// The validity ends before it begins.
-    #[error("the validity ends before it begins")]
+    #[error("the validity ends before it begins (RFC 5280 4.1.2.5)")]
     ValidityEmpty,
     /// The private key usage period ends before it begins.
-    #[error("privateKeyUsagePeriod ends before it begins")]
+    #[error("privateKeyUsagePeriod ends before it begins (EN 319 422 6.4)")]
     KeyPeriodEmpty,
     /// The private key may be used until the certificate ends or longer (EN 319 421 TIS-7.6.7-04).
-    #[error("privateKeyUsagePeriod does not end before the certificate does (TIS-7.6.7-04)")]
+    #[error(
+        "privateKeyUsagePeriod does not end before the certificate does \
+         (EN 319 421 TIS-7.6.7-04)"
+    )]
     KeyPeriodTooLong,
     /// The issuer has no name (RFC 5280 4.1.2.4).
-    #[error("the issuer has no name")]
+    #[error("the issuer has no name (RFC 5280 4.1.2.4)")]
     IssuerEmpty,
     /// The subject lacks an attribute that EN 319 422 and EN 319 412 demand.
-    #[error("the subject has no {0}")]
+    #[error("the subject has no {0} (EN 319 422 6, EN 319 412-3 4.2.1)")]
     SubjectLacks(&'static str),
 }
 

@@ -53,9 +53,16 @@ fn a_certificate_that_follows_all_advice_has_no_warning() {
 
 type Change = fn(&mut CertificateParams);
 
+/// Whether a reason tells where it is asked for.
+fn names_a_clause(told: &str) -> bool {
+    ["RFC ", "EN 319 4", "TS 119 312"].iter().any(|source| told.contains(source))
+}
+
 fn each_is_found<const N: usize>(cases: [(&str, Change, Problem); N]) {
     for (what, change, problem) in cases {
+        let told = problem.to_string();
         assert_eq!(checked(change).expect_err(what), [problem], "{what}");
+        assert!(names_a_clause(&told), "{told}");
     }
 }
 
@@ -210,6 +217,8 @@ fn the_certificate_is_usable_within_its_dates_only() {
     assert_eq!(certificate.usable_at(first + -moment), Err(NotUsable::CertificateNotYet(first)));
     assert_eq!(certificate.usable_at(last + moment), Err(NotUsable::CertificateExpired(last)));
     assert_eq!(certificate.usable_until(), last);
+    let told = NotUsable::CertificateExpired(last).to_string();
+    assert_eq!(told, "the certificate expired at 2030-01-01T00:00:00Z (RFC 5280 4.1.2.5)");
 }
 
 #[test]
@@ -241,15 +250,21 @@ fn an_algorithm_ends_on_its_date() {
     let certificate = TsuCertificate::check(&der, &until("2030-01-01")).expect("long enough");
     assert_eq!(certificate.usable_until(), seconds(1_893_456_000));
 
-    // A certificate without end, so that the algorithm ends first.
-    let endless = Pki::new().certificate();
+    // Nor does a certificate without end get by.
+    let endless = TsuCertificate::check(&Pki::new().tsu_der, &until("2031-12-31"));
+    assert_eq!(endless.expect_err("endless"), [Problem::OutlivesAlgorithm]);
+    assert!(names_a_clause(&Problem::OutlivesAlgorithm.to_string()));
+
     let last = parse_date("2031-12-31").unwrap();
-    let ending = TsuCertificate { algorithm_until: Some(last), ..endless };
     let moment = chronolease_core::time::Span::from_nanos(1);
     assert_eq!(last + moment, seconds(1_956_528_000));
-    assert_eq!(ending.usable_at(last), Ok(()));
-    assert_eq!(ending.usable_at(last + moment), Err(NotUsable::AlgorithmOutdated(last)));
-    assert_eq!(ending.usable_until(), last);
+    let ending = until("2031-12-31");
+    assert_eq!(ending.fit_at(last), Ok(()));
+    let outdated = ending.fit_at(last + moment).expect_err("the day is over");
+    assert_eq!(outdated, AlgorithmOutdated(last));
+    let told = outdated.to_string();
+    assert!(told.contains("outdated since 2031-12-31T23:59:59Z (TS 119 312, "), "{told}");
+    assert_eq!(KeyTerms::default().fit_at(seconds(4_000_000_000)), Ok(()), "no end is planned");
 }
 
 #[test]
