@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
-use axum::middleware::{Next, from_fn, map_response};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::mpsc::error::TrySendError;
@@ -42,7 +42,7 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 const STOPPING: Rejection = Rejection::new(FailInfo::SystemFailure, "the TSA is stopping");
 
 /// What the endpoint needs.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Endpoint {
     /// Where requests go.
     pub requests: mpsc::Sender<Incoming>,
@@ -69,47 +69,45 @@ impl Endpoint {
             .route("/chain.pem", get(pages::chain))
             .route("/policy", get(pages::policy))
             .route("/disclosure.json", get(pages::disclosure_of))
-            .layer(from_fn(named_host))
-            .layer(from_fn(nothing_after_chunks))
-            .layer(map_response(never_stored))
-            .with_state(self);
+            .layer(from_fn(conduct))
+            .with_state(Arc::new(self));
         listener::serve(doors, router, manners, stop).await;
     }
 }
 
+/// What HTTP asks of every answer, whatever the request is for.
+async fn conduct(request: Request<Body>, next: Next) -> Response {
+    // A request may have a length beside its chunks, and somebody on the way may have gone by the
+    // length. The chunks alone count, and the connection ends with the answer (RFC 9112 6.1). hyper
+    // hides the length, so this holds for everybody who sends chunks.
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let named = names_one_host(&request);
+    let mut response = if named {
+        next.run(request).await
+    } else {
+        (StatusCode::BAD_REQUEST, "a request needs one Host\n").into_response()
+    };
+    let headers = response.headers_mut();
+    if chunked || !named {
+        headers.insert(header::CONNECTION, CLOSE);
+    }
+    // Answers are for those who asked, and for now.
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    response
+}
+
 /// A request of HTTP/1.1 names its host, and names one (RFC 9112 3.2). Whoever does not is not to be
 /// trusted with where the next request begins either.
-async fn named_host(request: Request<Body>, next: Next) -> Response {
+fn names_one_host(request: &Request<Body>) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (Some(_), None) => next.run(request).await,
-        (None, _) if request.version() < Version::HTTP_11 => next.run(request).await,
-        _ => {
-            let why = "a request needs one Host\n";
-            (StatusCode::BAD_REQUEST, [(header::CONNECTION, CLOSE)], why).into_response()
-        }
+        (Some(_), None) => true,
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
     }
 }
 
-/// A request may have a length beside its chunks, and somebody on the way may have gone by the length.
-/// The chunks alone count, and the connection ends with the answer (RFC 9112 6.1). hyper hides the
-/// length, so this holds for everybody who sends chunks.
-async fn nothing_after_chunks(request: Request<Body>, next: Next) -> Response {
-    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let mut response = next.run(request).await;
-    if chunked {
-        response.headers_mut().insert(header::CONNECTION, CLOSE);
-    }
-    response
-}
-
-/// Answers are for those who asked, and for now.
-async fn never_stored(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
-    response
-}
-
-async fn query(State(endpoint): State<Endpoint>, request: Request<Body>) -> Response {
+async fn query(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
     match endpoint.answer(request).await {
         Ok(der) => ([(header::CONTENT_TYPE, REPLY)], der).into_response(),
         Err(OVERLOAD) => ([(header::RETRY_AFTER, RETRY_AFTER_S)], OVERLOAD).into_response(),

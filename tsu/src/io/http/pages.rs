@@ -1,6 +1,8 @@
 //! What the endpoint tells of itself: a page for people, the certificate chain, the policy, and
 //! the facts of a disclosure statement (EN 319 421 6.3) as the running configuration has them.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -133,18 +135,18 @@ fn told(media_type: &'static str, text: &str) -> Response {
     ([(header::CONTENT_TYPE, media_type)], text.to_owned()).into_response()
 }
 
-pub(super) async fn page_of(State(endpoint): State<Endpoint>) -> Response {
+pub(super) async fn page_of(State(endpoint): State<Arc<Endpoint>>) -> Response {
     told("text/html; charset=utf-8", &endpoint.pages.page)
 }
 
-pub(super) async fn chain(State(endpoint): State<Endpoint>) -> Response {
+pub(super) async fn chain(State(endpoint): State<Arc<Endpoint>>) -> Response {
     told("application/pem-certificate-chain", &endpoint.pages.chain)
 }
 
-pub(super) async fn policy(State(endpoint): State<Endpoint>) -> Response {
+pub(super) async fn policy(State(endpoint): State<Arc<Endpoint>>) -> Response {
     told("text/plain; charset=utf-8", &endpoint.pages.policy)
 }
 
-pub(super) async fn disclosure_of(State(endpoint): State<Endpoint>) -> Response {
+pub(super) async fn disclosure_of(State(endpoint): State<Arc<Endpoint>>) -> Response {
     told("application/json", &endpoint.pages.disclosure)
 }
