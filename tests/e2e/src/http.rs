@@ -60,6 +60,22 @@ impl Client {
         self.stream.get_mut().write_all(bytes)
     }
 
+    /// Whether bytes have come, or the end of the connection, that nobody has read yet.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn has_heard(&self) -> io::Result<bool> {
+        let stream = self.stream.get_ref();
+        stream.set_nonblocking(true)?;
+        let heard = match stream.peek(&mut [0]) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        };
+        stream.set_nonblocking(false)?;
+        heard
+    }
+
     /// Ends one direction, or both.
     ///
     /// # Errors

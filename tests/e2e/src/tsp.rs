@@ -53,6 +53,8 @@ pub fn encode(request: &TimeStampReq) -> Vec<u8> {
 pub struct Token {
     /// The time.
     pub gen_time: Timestamp<Utc>,
+    /// The policy.
+    pub policy: ObjectIdentifier,
     /// The serial number.
     pub serial: Integer,
     /// The echo of the request's nonce.
@@ -160,6 +162,7 @@ impl Client {
             assert_eq!(token.imprint, request.message_imprint);
             assert_eq!(token.nonce, request.nonce);
             assert_eq!(token.has_certificates, request.cert_req);
+            assert!(request.req_policy.as_ref().is_none_or(|policy| *policy == token.policy));
         }
         Answer { sent, received, outcome }
     }
@@ -217,6 +220,7 @@ fn parse_token(der: &[u8]) -> Token {
         part(accuracy.seconds) * 1_000_000 + part(accuracy.millis) * 1_000 + part(accuracy.micros);
     Token {
         gen_time: Timestamp::from_unix_nanos(ns),
+        policy: info.policy,
         serial: info.serial_number,
         nonce: info.nonce,
         accuracy: Bound::from_nanos(micros * 1_000),

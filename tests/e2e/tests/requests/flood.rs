@@ -22,8 +22,11 @@ const BURSTS_OF_A_CONNECTION: usize = 20;
 /// How many threads the runtime may have started meanwhile for work that blocks. They go when idle.
 const POOL: usize = 4;
 
+/// Connections that are kept to see whether it shows. A scrape more or less is in each count too.
+const KEPT: usize = 4;
+
 /// What the TSU's process holds.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Held {
     descriptors: usize,
     threads: usize,
@@ -47,12 +50,47 @@ impl Held {
 
     pub(crate) fn is_held_again(&self, rig: &Rig) {
         rig.eventually(&format!("the TSU holds no more than {self:?}"), || {
-            let Self { descriptors, threads, tasks } = Self::now(rig);
-            let more = descriptors > self.descriptors
-                || threads > self.threads + POOL
-                || tasks.total_cmp(&self.tasks).is_gt();
-            if more { Err(format!("{descriptors}, {threads}, {tasks}")) } else { Ok(()) }
+            self.bounds(rig).map_err(|now| format!("{now:?}"))
         });
+    }
+
+    /// The negative control of [`Self::is_held_again`]: it sees a few connections that are kept, and
+    /// one descriptor, thread or task more than there may be.
+    pub(crate) fn tells_what_is_kept(&self, rig: &Rig) {
+        let kept = [(); KEPT].map(|()| {
+            let mut client = connect(rig);
+            let response = client.request("GET", "/policy", &[], None).expect("an answer");
+            assert_eq!((response.status, response.header("connection")), (200, None));
+            client
+        });
+        // The tasks are counted now and then.
+        let seen = rig.eventually("connections that are kept show", || {
+            let now = Self::now(rig);
+            let show = now.descriptors > self.descriptors && now.tasks > self.tasks;
+            if show { Ok(now) } else { Err(format!("{now:?} after {self:?}")) }
+        });
+        assert!(self.bounds(rig).is_err(), "{self:?} bounds {seen:?}");
+        drop(kept);
+        self.is_held_again(rig);
+
+        let now = Self::by(rig);
+        let fewer = [
+            Self { descriptors: now.descriptors - 1, ..now },
+            Self { threads: now.threads - POOL - 1, ..now },
+            Self { tasks: now.tasks - 1.0, ..now },
+        ];
+        for before in fewer {
+            assert!(before.bounds(rig).is_err(), "{before:?} bounds {now:?}");
+        }
+    }
+
+    /// Whether the TSU holds no more than this; what it holds if it does.
+    fn bounds(&self, rig: &Rig) -> Result<(), Self> {
+        let now = Self::now(rig);
+        let more = now.descriptors > self.descriptors
+            || now.threads > self.threads + POOL
+            || now.tasks.total_cmp(&self.tasks).is_gt();
+        if more { Err(now) } else { Ok(()) }
     }
 
     fn now(rig: &Rig) -> Self {

@@ -3,9 +3,11 @@
 use std::net::Shutdown;
 
 use chronolease_e2e::Rig;
+use chronolease_e2e::http::Response;
 use chronolease_e2e::tsp::{self, Outcome};
 use rasn::types::Integer;
 
+use super::rows::BAD_DATA_FORMAT;
 use super::{REQUEST_BYTES_MAX, connect, good};
 
 const TE: &str = "Transfer-Encoding: chunked\r\n";
@@ -63,30 +65,66 @@ fn framed(head: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     [format!("{head}{fields}\r\n").as_bytes(), body].concat()
 }
 
+/// What an answer must be, as a whole.
+#[derive(Clone, Copy)]
+enum Answer {
+    Token,
+    /// There was no body: what RFC 3161 has for that.
+    NoRequest,
+    Status(u16),
+}
+
+/// In DER: PKIStatusInfo { status rejection (2), statusString, failInfo badDataFormat (5) }.
+const NO_REQUEST: &[u8] = b"\x30\x37\x30\x35\x02\x01\x02\x30\x2c\x0c\x2a\
+    the request is not one TimeStampReq in DER\x03\x02\x02\x04";
+
+impl Answer {
+    fn is_told_by(self, response: &Response, what: &str) {
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{what}");
+        let status = if let Self::Status(status) = self { status } else { 200 };
+        assert_eq!(response.status, status, "{what}");
+        if status != 200 {
+            assert_ne!(response.header("content-type"), Some(tsp::REPLY), "{what}");
+            return;
+        }
+        let outcome = tsp::outcome(response);
+        match (self, &outcome) {
+            (Self::Token, Outcome::Token(_)) => {}
+            (Self::NoRequest, Outcome::Rejected(BAD_DATA_FORMAT)) => {
+                assert_eq!(response.body, NO_REQUEST, "{what}");
+                let names: Vec<&str> = response.headers.iter().map(|(n, _)| n.as_str()).collect();
+                assert_eq!(names, ["content-type", "cache-control", "content-length", "date"]);
+            }
+            _ => panic!("{what}: {outcome:?}"),
+        }
+    }
+}
+
 pub(crate) fn bodies_end_where_they_say(rig: &Rig) {
+    use Answer::{NoRequest, Status, Token};
     let (good, plain) = (good(), head());
     let length = good.len();
     let one = format!("Content-Length: {length}\r\n");
     let chunked = [format!("{length:x}\r\n").as_bytes(), &good, LAST_CHUNK].concat();
     let size = REQUEST_BYTES_MAX + 1;
     let large = [format!("{size:x}\r\n").as_bytes(), &vec![0x30; size], LAST_CHUNK].concat();
-    for (bytes, status, goes_on, what) in [
-        (framed(&plain, &one, &good), 200, true, "one length"),
+    for (bytes, expected, goes_on, what) in [
+        (framed(&plain, &one, &good), Token, true, "one length"),
         // RFC 9112 6.3: it is one length all the same.
-        (framed(&plain, &one.repeat(2), &good), 200, true, "one length, told twice"),
-        (framed(&plain, "", &[]), 200, true, "no body and no length"),
+        (framed(&plain, &one.repeat(2), &good), Token, true, "one length, told twice"),
+        (framed(&plain, "", &[]), NoRequest, true, "no body and no length"),
         // RFC 9112 6.1: a length beside the chunks does not count, and nothing comes after them.
-        (framed(&plain, TE, &chunked), 200, false, "chunks"),
-        (framed(&plain, &[&one[..], TE].concat(), &chunked), 200, false, "a length, and chunks"),
-        (framed(&plain, &[TE, &one].concat(), &chunked), 200, false, "chunks, and a length"),
-        (framed(&plain, TE, &large), 413, false, "too large in chunks"),
-        (framed(&plain, TE, b"zz\r\n"), 400, false, "a chunk of no size"),
+        (framed(&plain, TE, &chunked), Token, false, "chunks"),
+        (framed(&plain, &[&one[..], TE].concat(), &chunked), Token, false, "a length, and chunks"),
+        (framed(&plain, &[TE, &one].concat(), &chunked), Token, false, "chunks, and a length"),
+        (framed(&plain, TE, &large), Status(413), false, "too large in chunks"),
+        (framed(&plain, TE, b"zz\r\n"), Status(400), false, "a chunk of no size"),
     ] {
         let mut client = connect(rig);
         // The answer may come, and the connection end, before all of it is sent.
         let _ = client.send(&[&bytes[..], NEXT].concat());
         let response = client.response().unwrap_or_else(|e| panic!("{what}: {e}"));
-        assert_eq!(response.status, status, "{what}");
+        expected.is_told_by(&response, what);
         if goes_on {
             assert_eq!(response.header("connection"), None, "{what}");
             let next = client.response().unwrap_or_else(|e| panic!("behind {what}: {e}"));
@@ -96,6 +134,18 @@ pub(crate) fn bodies_end_where_they_say(rig: &Rig) {
             client.read_end().unwrap_or_else(|e| panic!("{what}: the connection goes on: {e}"));
         }
     }
+}
+
+/// Without a length there is no body: what comes behind the head is the next request, and no token
+/// is given for it.
+pub(crate) fn octets_without_a_length_are_no_body(rig: &Rig) {
+    let mut client = connect(rig);
+    client.send(&framed(&head(), "", &good())).expect("it listens");
+    let response = client.response().expect("an answer to the head");
+    Answer::NoRequest.is_told_by(&response, "a head without a length");
+    let next = client.response().expect("an answer to the octets behind it");
+    assert_eq!(next.status, 400, "{}", next.text());
+    client.read_end().expect("which end the connection");
 }
 
 /// What could be read in two ways is refused, and nothing behind it is read any more.

@@ -3,6 +3,7 @@
 
 mod flood;
 mod framing;
+mod limits;
 mod patience;
 mod rows;
 
@@ -18,21 +19,24 @@ const REQUEST_BYTES_MAX: usize = 16_384;
 #[test]
 fn odd_requests_get_the_answer_that_fits_and_leave_nothing_behind() {
     let mut rig = Rig::prepared(&Options::default());
-    serve_https(&rig);
+    serve_https_and_another_policy(&rig);
     rig.start_sources();
     rig.start_monitor();
     rig.start_tsu();
     rig.wait_for_lease();
 
     let before = flood::Held::by(&rig);
+    before.tells_what_is_kept(&rig);
     // Clients that do not get on with it must not be in the way of the others.
     let slow = flood::slow_senders(&rig);
 
     rows::rejections_name_their_reason(&rig);
     rows::sound_requests_of_every_kind_are_granted(&rig);
     rows::every_truncation_is_refused(&rig);
+    rows::the_policy_is_the_one_that_was_named(&rig);
     framing::statuses_are_those_of_http(&rig);
     framing::bodies_end_where_they_say(&rig);
+    framing::octets_without_a_length_are_no_body(&rig);
     framing::what_cannot_be_framed_ends_the_connection(&rig);
     framing::a_body_that_breaks_off_gets_no_token(&rig);
     framing::pipelined_requests_are_answered_in_order(&rig);
@@ -65,10 +69,11 @@ fn good() -> Vec<u8> {
 }
 
 /// The lab's certificate of this box on the link is also one of a server.
-fn serve_https(rig: &Rig) {
+fn serve_https_and_another_policy(rig: &Rig) {
     let overlay = format!(
-        "[https]\nlisten = \"127.0.0.1:{}\"\ncertificate_file = \"../pki/nodes/tsu.pem\"\n\
+        "[token]\naccepted_policies = [\"{}\"]\n[https]\nlisten = \"127.0.0.1:{}\"\ncertificate_file = \"../pki/nodes/tsu.pem\"\n\
          key_file = \"../pki/nodes/tsu.key\"\n",
+        rows::ANOTHER_POLICY,
         rig.spare_port()
     );
     lay_over(rig.layout(), "tsu", &overlay);

@@ -9,9 +9,13 @@ use super::{REQUEST_BYTES_MAX, connect, good, post};
 
 const BAD_ALG: usize = 0;
 const BAD_REQUEST: usize = 2;
-const BAD_DATA_FORMAT: usize = 5;
+pub(crate) const BAD_DATA_FORMAT: usize = 5;
 const UNACCEPTED_POLICY: usize = 15;
 const UNACCEPTED_EXTENSION: usize = 16;
+
+/// What a lab's TSU says when nobody names a policy, and what this one accepts besides.
+const OWN_POLICY: &str = "0.4.0.2023.1.1";
+pub(crate) const ANOTHER_POLICY: &str = "1.2.3.4.5";
 
 const VERSION: &[u8] = &[2, 1, 1];
 const NULL: &[u8] = &[5, 0];
@@ -171,6 +175,34 @@ pub(crate) fn sound_requests_of_every_kind_are_granted(rig: &Rig) {
     match tsp::outcome(&post(rig, &written)) {
         Outcome::Token(token) => assert!(!token.has_certificates),
         other => panic!("{other:?}"),
+    }
+}
+
+/// R6 (EN 319 422 5.1.2): the TSU's own when none is named, another that is configured when it is
+/// named, and no token under one that is neither, however near to both.
+pub(crate) fn the_policy_is_the_one_that_was_named(rig: &Rig) {
+    let oid = |dotted: &str| {
+        let arcs = dotted.split('.').map(|arc| arc.parse::<u32>().expect("a number"));
+        ObjectIdentifier::new(arcs.collect::<Vec<_>>()).expect("an object identifier")
+    };
+    let mut client = rig.client();
+    for (named, granted) in [
+        (None, Some(OWN_POLICY)),
+        (Some(OWN_POLICY), Some(OWN_POLICY)),
+        (Some(ANOTHER_POLICY), Some(ANOTHER_POLICY)),
+        (Some("1.2.3.4"), None),
+        (Some("1.2.3.4.6"), None),
+        (Some("1.2.3.4.5.0"), None),
+        (Some("0.4.0.2023.1.2"), None),
+    ] {
+        let mut request = tsp::request(b"hello");
+        request.req_policy = named.map(oid);
+        let outcome = client.ask_for(&request).outcome;
+        match (&outcome, granted) {
+            (Outcome::Token(token), Some(granted)) => assert_eq!(token.policy, oid(granted)),
+            (Outcome::Rejected(UNACCEPTED_POLICY), None) => {}
+            _ => panic!("{named:?}: {outcome:?}"),
+        }
     }
 }
 
