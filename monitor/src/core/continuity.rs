@@ -1,6 +1,7 @@
 //! Whether box B ran through, as far as it can tell by itself. What the other box's oscillator shows
 //! is compared in [`authority`](super::authority).
 
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::clock_reader::{Lost, Mark, Since};
 use chronolease_core::id::BootId;
 use chronolease_core::stamped::Reading;
@@ -59,8 +60,8 @@ impl Continuity {
 
     /// Whether the box's clock reader was heard at the last reading.
     #[must_use]
-    pub const fn is_watched(&self) -> bool {
-        self.mark.is_some()
+    pub fn is_watched(&self) -> bool {
+        self.mark.is_some() || !kept(Condition::MonitorWatched)
     }
 
     fn ran_through(&mut self, now: &Reading) -> Option<Break> {
@@ -82,19 +83,21 @@ impl Continuity {
         let began = core::mem::replace(&mut self.began, true);
         let heard = now.reader.heard();
         let before = core::mem::replace(&mut self.mark, heard.ok().map(|_| now.reader.mark()));
+        let (untouched, watched) = (Condition::MonitorUntouched, Condition::MonitorWatched);
         match (before, heard) {
             (None, Err(_)) => None,
             // From the very first reading on nothing was missed.
             (None, Ok(_)) if !began => None,
-            (None, Ok(_)) => Some(Break::Unwatched(Lost::NeverHeard)),
+            (None, Ok(_)) => kept(watched).then_some(Break::Unwatched(Lost::NeverHeard)),
             (Some(mark), _) => match now.reader.since(&mark) {
                 Since::Alive => None,
-                Since::Stepped(notice) => {
+                Since::Stepped(notice) if kept(untouched) => {
                     let by = notice.after.real_minus_raw() - notice.before.real_minus_raw();
                     Some(Break::ClockSet(by))
                 }
-                Since::Disrupted => Some(Break::Disrupted),
-                Since::Lost(why) => Some(Break::Unwatched(why)),
+                Since::Disrupted if kept(untouched) => Some(Break::Disrupted),
+                Since::Lost(why) if kept(watched) => Some(Break::Unwatched(why)),
+                Since::Stepped(_) | Since::Disrupted | Since::Lost(_) => None,
             },
         }
     }

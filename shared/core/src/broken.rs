@@ -82,6 +82,20 @@ pub enum Condition {
     Hold,
     /// Authority: a latched ward rests until persons reset it.
     LatchRests,
+    /// Judge: nobody set the clock since the lease's sample, as far as the clock reader tells.
+    Untouched,
+    /// Judge: no hypervisor disrupted the box since then.
+    Undisrupted,
+    /// Judge: the clock reader was heard without a gap since then.
+    Watched,
+    /// Authority: no lease on an answer whose clock reader is lost.
+    WardWatched,
+    /// Authority: a set clock or a disruption that the TSU's clock reader tells of latches.
+    WardUntouched,
+    /// Continuity: a set clock or a disruption of box B is a break.
+    MonitorUntouched,
+    /// Continuity: so is a loss of box B's clock reader, and nothing is granted meanwhile.
+    MonitorWatched,
 }
 
 /// Whether this condition is asked for.

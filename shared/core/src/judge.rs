@@ -258,12 +258,13 @@ fn judge_continuity(sample: &Sample, anchor: &Sample, limits: &Limits) -> Result
 pub fn judge_watch(since: Since) -> Result<(), Refusal> {
     match since {
         Since::Alive => Ok(()),
-        Since::Stepped(notice) => {
+        Since::Stepped(notice) if kept(Condition::Untouched) => {
             let by = notice.after.real_minus_raw() - notice.before.real_minus_raw();
             Err(Refusal::ClockSet { by })
         }
-        Since::Disrupted => Err(Refusal::Disrupted),
-        Since::Lost(why) => Err(Refusal::Unwatched(why)),
+        Since::Disrupted if kept(Condition::Undisrupted) => Err(Refusal::Disrupted),
+        Since::Lost(why) if kept(Condition::Watched) => Err(Refusal::Unwatched(why)),
+        Since::Stepped(_) | Since::Disrupted | Since::Lost(_) => Ok(()),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Control {
     pub slips: &'static [Slip],
     /// The kind of world.
     pub scene: Scene,
+    /// Whether its world has clock readers.
+    pub watched: bool,
     /// What finds it out.
     pub found_by: &'static str,
     /// The seed at which it is found out.
@@ -32,7 +34,7 @@ const fn core(
     found_by: &'static str,
     seed: u64,
 ) -> Control {
-    Control { name, left_out, slips: &[], scene, found_by, seed }
+    Control { name, left_out, slips: &[], scene, watched: false, found_by, seed }
 }
 
 const fn shell(
@@ -42,7 +44,17 @@ const fn shell(
     found_by: &'static str,
     seed: u64,
 ) -> Control {
-    Control { name, left_out: &[], slips, scene, found_by, seed }
+    Control { name, left_out: &[], slips, scene, watched: false, found_by, seed }
+}
+
+/// In a world with clock readers.
+const fn reader(
+    name: &'static str,
+    left_out: &'static [Condition],
+    scene: Scene,
+    seed: u64,
+) -> Control {
+    Control { name, left_out, slips: &[], scene, watched: true, found_by: "watch", seed }
 }
 
 use Scene::{
@@ -107,6 +119,13 @@ pub const ALL: &[Control] = &[
     core("authority: challenge", &[Challenge, LogContinues], Copied, "P3", 57),
     core("authority: hold", &[Hold], Witnessed, "hold", 1),
     core("authority: a latched ward rests", &[LatchRests], Witnessed, "latch", 10),
+    reader("judge: nobody set the clock", &[Untouched], Leased, 0),
+    reader("judge: no disruption", &[Undisrupted], Leased, 8),
+    reader("judge: the clock was watched", &[Watched], Leased, 7),
+    reader("authority: no lease on a lost clock reader", &[WardWatched], Witnessed, 11),
+    reader("authority: news of the TSU's clock latch", &[WardUntouched], Witnessed, 7),
+    reader("continuity: box B's clocks were left alone", &[MonitorUntouched], Witnessed, 3),
+    reader("continuity: box B's clocks were watched", &[MonitorWatched], Witnessed, 5),
     shell(
         "shell: the monitor's clock read before the event",
         &[Slip::MonitorStaleNow],
@@ -137,7 +156,8 @@ impl Control {
     #[must_use]
     pub fn options(&self, seed: u64) -> Options {
         let (left_out, slips) = (self.left_out.to_vec(), self.slips.to_vec());
-        Options { scene: self.scene, left_out, slips, ..Options::of(seed) }
+        let (scene, watched) = (self.scene, self.watched);
+        Options { scene, left_out, slips, watched, ..Options::of(seed) }
     }
 
     /// What comes of it.
@@ -149,7 +169,7 @@ impl Control {
     /// The same world, sound. For an assumption, the same seed where the assumption holds.
     #[must_use]
     pub fn sound(&self, seed: u64) -> Outcome {
-        let mut options = Options::of(seed);
+        let mut options = Options { watched: self.watched, ..Options::of(seed) };
         options.scene = match self.scene {
             Scene::LeasedFrozen => Leased,
             Scene::MonitorFrozen => Witnessed,

@@ -36,6 +36,10 @@ pub const PROBE: Bound = Bound::from_millis(1_000);
 pub const POLL: Bound = Bound::from_millis(1_000);
 /// The hold.
 pub const HOLD: Bound = Bound::from_millis(3_000);
+/// The hold after what latches.
+pub const HOLD_LATCHED: Bound = Bound::from_millis(5_000);
+/// How old the newest sample of a clock reader may be.
+pub const SILENCE_MAX: Bound = Bound::from_millis(1_000);
 /// How long a source's sample is used.
 pub const AGE_MAX: Bound = Bound::from_millis(4_000);
 /// How many sources there are, each a laboratory.
@@ -44,6 +48,12 @@ pub const SOURCES: usize = 5;
 const POLICY: &str = "0.4.0.2023.1.1";
 /// Valid from 2026 to 2054; its key was thrown away.
 const CERTIFICATE: &[u8] = include_bytes!("tsu.der");
+
+/// A bound in nanoseconds, as the oracle counts.
+#[must_use]
+pub fn nanos(bound: Bound) -> i64 {
+    i64::try_from(bound.as_nanos()).unwrap_or(i64::MAX)
+}
 
 /// The TSU's name.
 #[must_use]
@@ -85,7 +95,7 @@ pub fn rules(rearm: Rearm) -> Rules {
         probe: PROBE,
         good_probes: 2,
         hold: HOLD,
-        hold_latched: Bound::from_millis(5_000),
+        hold_latched: HOLD_LATCHED,
         rearm,
     }
 }

@@ -25,6 +25,9 @@ struct Arguments {
     /// Another kind of world than the seed's own.
     #[arg(long, value_parser = |name: &str| Scene::named(name).ok_or("no such kind of world"))]
     scene: Option<Scene>,
+    /// With clock readers or without, whatever the seed says.
+    #[arg(long)]
+    watched: Option<bool>,
     /// The broken core of this name instead of the sound one.
     #[arg(long)]
     broken: Option<String>,
@@ -101,6 +104,7 @@ fn one(arguments: &Arguments, seed: u64, sum: &mut Sum) {
         options = Options { print: arguments.trace, ..broken.options(seed) };
     }
     options.scene = arguments.scene.unwrap_or(options.scene);
+    options.watched = arguments.watched.unwrap_or(options.watched);
     let scene = options.scene;
     let outcome = simulate(options);
     let counts = &outcome.oracle.counts;

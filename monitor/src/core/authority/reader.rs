@@ -1,6 +1,7 @@
 //! What a TSU's clock reader says, and what follows from it: no lease on a clock that nobody
 //! watches, and a latch when somebody set it.
 
+use chronolease_core::broken::{Condition, kept};
 use chronolease_core::clock_reader::ReaderWord;
 use chronolease_core::id::Incarnation;
 use chronolease_core::lease::EndingCause;
@@ -59,14 +60,15 @@ impl Ward {
     ) -> bool {
         let Some(link) = self.connections.current() else { return false };
         let changed = self.readers.hear(link.hello.incarnation, answer.reader);
+        let changed = changed.filter(|_| kept(Condition::WardUntouched));
         // The kernel announces a leap second as a step. No lease stands then, and what is granted
         // afterwards rests on new samples.
         let crossing = context.boundaries.crossing || !self.crossing.permits();
         let leaps = changed == Some(EndingCause::StepNotice) && crossing;
         let cause = match (changed, answer.reader.heard) {
             (Some(cause), _) if !leaps => Some(cause),
-            (_, Err(_)) => Some(EndingCause::ReaderLost),
-            (_, Ok(_)) => None,
+            (_, Err(_)) if kept(Condition::WardWatched) => Some(EndingCause::ReaderLost),
+            (_, _) => None,
         };
         self.unwatched(context, cause, answer, out)
     }

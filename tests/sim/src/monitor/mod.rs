@@ -5,7 +5,7 @@ mod records;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use chronolease_core::clock_reader::ClockWatch;
+use chronolease_core::clock_reader::{ClockWatch, ReaderView};
 use chronolease_core::confirmation::{Confirmation, SignedConfirmation};
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf;
@@ -91,6 +91,8 @@ pub struct Monitor {
     disk: MemoryDisk,
     leap: LeapWatch,
     continuity: Continuity,
+    /// What the clock reader says in this turn.
+    reader: ReaderView,
     /// The ward found that nothing of before may count any more.
     discard: bool,
     rounds: Rounds,
@@ -151,6 +153,7 @@ impl Monitor {
             disk: disk.clone(),
             leap,
             continuity: Continuity::default(),
+            reader: ClockWatch::new(now.boot_id, figures::SILENCE_MAX).view(now.raw_after),
             discard: false,
             rounds: Rounds::new(figures::POLL),
             dice,
@@ -169,15 +172,15 @@ impl Monitor {
         })
     }
 
-    /// One turn of the engine. `now` was read after `input` was in.
-    pub fn turn(&mut self, now: &Sample, input: Input, out: &mut Vec<Out>) {
+    /// One turn of the engine. `clocks` were read after `input` was in.
+    pub(crate) fn turn(&mut self, clocks: &Shown, input: Input, out: &mut Vec<Out>) {
+        let now = &clocks.sample;
+        self.reader = clocks.reader;
         self.settle(out);
         if self.lost && !std::mem::replace(&mut self.told_lost, true) {
             self.handle(now, Event::EvidenceLost, out);
         }
-        let watch = ClockWatch::undisturbed(now.boot_id);
-        let shown = Shown { sample: *now, watch };
-        if self.continuity.broken_by(&shown.read()).is_some() {
+        if self.continuity.broken_by(&clocks.read()).is_some() {
             self.discard_all(now, out);
         }
         let overdue = now.raw_after - self.last_tick > Bound::from_millis(250).as_span();
@@ -351,13 +354,15 @@ impl Monitor {
             utc: self.look(now).utc,
             boundaries: self.leap.boundaries(),
             vouched: self.log.vouching.held(),
-            recordable: !self.lost && self.log.recorder.trouble().is_none(),
+            recordable: !self.lost
+                && self.log.recorder.trouble().is_none()
+                && self.continuity.is_watched(),
             pps: PpsSays::Permits,
             nonces: [Nonce::from_bytes(self.dice.bytes()), Nonce::from_bytes(self.dice.bytes())],
         };
         let mut actions = Vec::new();
-        let watch = ClockWatch::undisturbed(now.boot_id);
-        let (turn, event) = Stamped::receive(event, &Shown { sample: *now, watch }).into_turn();
+        let shown = Shown { sample: *now, reader: self.reader };
+        let (turn, event) = Stamped::receive(event, &shown).into_turn();
         self.ward.handle(Context::of(&turn, facts), event, &mut actions);
         actions
     }

@@ -34,9 +34,10 @@ impl Oracle {
 
     fn granted(&mut self, now: Instant, terms: &LeaseTerms) {
         self.counts.grants += 1;
-        let read_at = (1..self.boxes.len())
-            .find_map(|host| self.reads.get(&key(host, &terms.sample)).copied());
-        if let Some(read_at) = read_at {
+        let sampled_on =
+            (1..self.boxes.len()).find(|host| self.reads.contains_key(&key(*host, &terms.sample)));
+        let read_at = sampled_on.and_then(|host| self.reads.get(&key(host, &terms.sample)));
+        if let Some(read_at) = read_at.copied() {
             let off = terms.sample.real.as_unix_nanos() - self.truth.utc(read_at);
             let most = i64::try_from(figures::GRANT_WITHIN.as_nanos()).unwrap_or(i64::MAX);
             self.ask(off.abs() <= most, "verdict", now, || {
@@ -53,7 +54,11 @@ impl Oracle {
         self.ask(runs < 2 || !quiet, "P3", now, || {
             "a lease while two runs of the TSU answer".to_owned()
         });
-        self.grants.push(Grant { at: now, terms: terms.clone() });
+        if let Some(host) = sampled_on {
+            self.judge_grant(now, terms, host);
+        }
+        let turn = self.turn();
+        self.grants.push(Grant { at: now, turn, terms: terms.clone() });
     }
 
     /// No lease before the hold is over, and none at all when persons must act first.
@@ -98,6 +103,7 @@ impl Oracle {
         self.ask(ended.is_none(), "P4", now, || {
             format!("confirmed under lease {lease}: {ended:?}")
         });
+        self.judge_confirmed(now, lease);
         let sequence = c.batch.sequence.as_u64();
         let last = self.confirmed.insert(*c.channel.as_bytes(), sequence);
         self.ask(last.is_none_or(|last| last < sequence), "P3", now, || {

@@ -5,6 +5,7 @@ mod audit;
 mod decisions;
 mod release;
 mod report;
+mod watching;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use crate::boxlog::{self, Identity};
 use crate::clock::{Instant, Truth};
 pub use release::Released;
 pub use report::{Counts, Tightness};
+pub use watching::{Reported, Touch, Touched};
 
 /// Something that must not happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +72,8 @@ struct Token {
 #[derive(Clone, Debug)]
 struct Grant {
     at: Instant,
+    /// The turn of the monitor in which it was.
+    turn: u64,
     terms: LeaseTerms,
 }
 
@@ -110,6 +114,7 @@ pub struct Oracle {
     monitor_started: Instant,
     lied: Option<Instant>,
     disturbed: Instant,
+    watching: watching::Watching,
 }
 
 impl Oracle {
@@ -137,6 +142,7 @@ impl Oracle {
             monitor_started: 0,
             lied: None,
             disturbed: 0,
+            watching: watching::Watching::default(),
         }
     }
 
@@ -203,6 +209,7 @@ impl Oracle {
     /// A new box has this disk.
     pub fn cloned(&mut self, host: usize, disk: &MemoryDisk) {
         self.boxes.push(Box::default());
+        self.watches_a_copy();
         self.rolled_back(host, disk);
     }
 

@@ -24,6 +24,8 @@ pub struct Released {
     pub heard_revoked: LeaseSeq,
     /// The reading with which that was decided.
     pub made: Sample,
+    /// The turn in which that was.
+    pub turn: u64,
     /// The token.
     pub der: Vec<u8>,
 }
@@ -83,6 +85,7 @@ impl Oracle {
         let Some(read_at) = self.judge_reading(now, released, says.gen_time, &on_record) else {
             return;
         };
+        self.judge_watched(now, released, &on_record);
         let decided_at =
             if self.leased { None } else { self.judge_witness(now, released, &on_record) };
         self.judge_ends(now, lease, read_at);

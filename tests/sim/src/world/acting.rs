@@ -1,18 +1,17 @@
 //! What processes do with the world.
 
 use chronolease_core::evidence::leaf;
-use chronolease_core::sample::Sample;
 use chronolease_tsu::core::issuing::Action;
 
 use super::boxes::short;
-use super::{BOX_B, Deed, World};
+use super::{BOX_B, Deed, Made, World};
 use crate::monitor::Out;
 use crate::oracle::Released;
 use crate::tsu::{Link, Waits};
 
 impl World {
     /// A process does what it decided, in order, and then takes what waits.
-    pub(super) fn act(&mut self, host: usize, made: &Sample, deeds: Vec<Deed>) {
+    pub(super) fn act(&mut self, host: usize, made: &Made, deeds: Vec<Deed>) {
         for deed in deeds {
             match deed {
                 Deed::Monitor(out) => self.monitor_does(out),
@@ -21,7 +20,7 @@ impl World {
         }
         if host != BOX_B {
             if let Some(Some(tsu)) = self.tsus.get_mut(host) {
-                tsu.flush_if_due(made);
+                tsu.flush_if_due(&made.sample);
             }
             self.disk_soon(host);
         }
@@ -41,7 +40,7 @@ impl World {
         }
     }
 
-    fn tsu_does(&mut self, host: usize, made: &Sample, action: Action) {
+    fn tsu_does(&mut self, host: usize, made: &Made, action: Action) {
         let now = self.now;
         let Some(Some(tsu)) = self.tsus.get_mut(host) else { return };
         match action {
@@ -52,15 +51,19 @@ impl World {
                 self.say(conn, &message);
             }
             Action::LogLease(sequence, lease) => {
-                tsu.submit(made, Waits::Lease(sequence), vec![leaf::Event::LeaseGranted(lease)]);
+                tsu.submit(
+                    &made.sample,
+                    Waits::Lease(sequence),
+                    vec![leaf::Event::LeaseGranted(lease)],
+                );
             }
             Action::Log(lane, intents) => {
                 let intents = intents.into_iter().map(leaf::Event::Intent).collect();
-                tsu.submit(made, Waits::Batch(lane), intents);
+                tsu.submit(&made.sample, Waits::Batch(lane), intents);
             }
             Action::LogConfirmation(lane, signed) => {
                 let confirmed = vec![leaf::Event::Confirmed(signed)];
-                tsu.submit(made, Waits::Confirmation(lane), confirmed);
+                tsu.submit(&made.sample, Waits::Confirmation(lane), confirmed);
             }
             Action::Sign(lane, batch) => self.sign(host, lane, batch),
             Action::Record(event) => tsu.lay_aside(event),
@@ -68,8 +71,9 @@ impl World {
                 let Some(received) = tsu.clients.remove(&id) else { return };
                 let (incarnation, heard_revoked) = (tsu.incarnation, tsu.heard_revoked);
                 let der = token.into_der();
+                let Made { sample: made, turn } = *made;
                 let released =
-                    Released { host, incarnation, received, heard_revoked, made: *made, der };
+                    Released { host, incarnation, received, heard_revoked, made, turn, der };
                 self.trace.line(now, || format!("host {host} releases a token to {id:?}"));
                 self.oracle.released(now, &self.truth, &released);
             }

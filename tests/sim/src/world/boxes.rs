@@ -1,7 +1,7 @@
 //! How events meet clock samples: a process takes one event at a time, reads its clocks when the
 //! event is in, decides, and does what it decided a little later, or much later when it is paused.
 
-use chronolease_core::clock_reader::ClockWatch;
+use chronolease_core::clock_reader::{Marker, ReaderView};
 use chronolease_core::id::BootId;
 use chronolease_core::sample::Sample;
 use chronolease_core::stamped::{ReadClocks, Reading, Stamped};
@@ -9,14 +9,15 @@ use chronolease_net::evidence::MemoryDisk;
 
 use chronolease_tsu::core::issuing::Event;
 
-use super::{BOX_B, Deed, Happens, Host, Item, Slip, World};
-use crate::clock::{HostClock, MS};
+use super::{BOX_B, Deed, Ear, Happens, Host, Item, Made, Reader, Slip, World};
+use crate::clock::{HostClock, Instant, MS};
 use crate::dice::Dice;
 use crate::monitor::{Input, Monitor};
 use crate::tsu::{Link, Tsu};
 
 impl Host {
     pub(super) fn new(clock: HostClock, disk: MemoryDisk) -> Self {
+        let ear = Ear::deaf(clock.boot_id);
         Self {
             clock,
             disk,
@@ -30,6 +31,8 @@ impl Host {
             disk_delay: (MS / 3, 4 * MS),
             began_with: Dice::new(0, 0),
             last_sample: None,
+            reader: Reader::new(Marker::Absent),
+            ear,
         }
     }
 }
@@ -55,25 +58,33 @@ impl World {
         if now < there.busy_until || now < there.stopped_until {
             return;
         }
-        let Some(item) = there.inbox.pop_front() else { return };
+        // News of the clock wake the TSU's loop when nothing else waits.
+        let news = there.inbox.is_empty() && there.ear.take_news() && host != BOX_B;
+        let tick = news.then(|| Item::tsu(Event::Tick));
+        let Some(item) = there.inbox.pop_front().or(tick) else { return };
         let life = there.life;
         let first = there.clock.sample(now);
         if self.dice.permille(3) {
             let pause = self.dice.range(MS / 2, 300 * MS);
             self.hosts[host].busy_until = now + pause;
             self.oracle.sampled(host, &first, now);
-            return self.after(pause, Happens::Read { host, life, item, first: Box::new(first) });
+            let (first, began) = (Box::new(first), now);
+            return self.after(pause, Happens::Read { host, life, item, first, began });
         }
         self.oracle.sampled(host, &first, now);
-        self.decide(host, item, &first);
+        self.decide(host, item, &first, now);
     }
 
     /// The paused process has read its clocks: the pause came before the clock itself, or after.
-    pub(super) fn read(&mut self, host: usize, item: Item, first: &Sample) {
+    pub(super) fn read(&mut self, host: usize, item: Item, first: &Sample, began: Instant) {
         let last = self.hosts[host].clock.sample(self.now);
         let before = self.dice.permille(500);
+        let complete = self.options.watched && self.reader_dice.permille(400);
         let sample = if before {
             Sample { raw_before: first.raw_before, ..last }
+        } else if complete {
+            // It came when all was read, before the clock reader was asked.
+            *first
         } else {
             Sample { raw_after: last.raw_after, ..*first }
         };
@@ -82,22 +93,26 @@ impl World {
         } else {
             self.oracle.sampled_as(host, first, &sample);
         }
-        self.decide(host, item, &sample);
+        let ended = if complete && !before { began } else { self.now };
+        self.decide(host, item, &sample, ended);
     }
 
-    /// The core takes the event; what it wants done is done when the process comes to it.
-    fn decide(&mut self, host: usize, item: Item, sample: &Sample) {
+    /// The core takes the event; what it wants done is done when the process comes to it. The
+    /// reading was complete at `read_at`.
+    fn decide(&mut self, host: usize, item: Item, sample: &Sample, read_at: Instant) {
         let stale = self.hosts[host].last_sample.replace(*sample);
         let slip = if host == BOX_B { Slip::MonitorStaleNow } else { Slip::TsuStaleNow };
         let made = stale.filter(|_| self.slips(slip)).unwrap_or(*sample);
+        let turn = self.oracle.looked(host, &made);
+        let clocks = Shown { sample: made, reader: self.hosts[host].ear.view(&made) };
         let now = self.now;
         let deeds: Vec<Deed> = match item {
             Item::Monitor(input) => {
                 self.trace.line(now, || format!("B takes {}", short(&input)));
                 let Some(monitor) = &mut self.monitor else { return };
                 let mut out = Vec::new();
-                monitor.turn(&made, *input, &mut out);
-                self.oracle.decided(now, &out, self.truth.utc(now));
+                monitor.turn(&clocks, *input, &mut out);
+                self.oracle.decided(now, &out, self.truth.utc(read_at));
                 out.into_iter().map(Deed::Monitor).collect()
             }
             Item::Tsu(event) => {
@@ -108,7 +123,6 @@ impl World {
                 }
                 tsu.heard(&event);
                 let mut out = Vec::new();
-                let clocks = Shown { sample: made, watch: ClockWatch::undisturbed(tsu.boot_id) };
                 tsu.issuer.handle(Stamped::receive(*event, &clocks), &mut out);
                 out.into_iter().map(Deed::Tsu).collect()
             }
@@ -119,7 +133,8 @@ impl World {
             if long { self.dice.range(MS, 1_500 * MS) } else { self.dice.range(MS / 50, MS / 4) };
         self.hosts[host].busy_until = now + takes;
         let life = self.hosts[host].life;
-        self.after(takes, Happens::Act { host, life, made: Box::new(made), deeds });
+        let made = Box::new(Made { sample: made, turn });
+        self.after(takes, Happens::Act { host, life, made, deeds });
     }
 
     /// The disk writes what waits for it, after its delay.
@@ -213,8 +228,9 @@ impl World {
         let sample = self.sample(host);
         let disk = self.hosts[host].disk.clone();
         let dice = self.hosts[host].began_with.clone();
-        let ids = (&self.ids.0, &self.ids.1);
         self.hosts[host].busy_until = now;
+        self.open_ear(host, sample.boot_id);
+        let ids = (&self.ids.0, &self.ids.1);
         if host == BOX_B {
             let started = Monitor::start(&disk, ids, self.rearm, Some(&self.list), dice, &sample);
             self.trace.line(now, || format!("B starts: {:?}", started.as_ref().err()));
@@ -242,15 +258,15 @@ impl World {
     }
 }
 
-/// The clocks as they were read, and a clock reader that has seen nothing: the guard is on its own.
+/// The clocks as they were read, and what the clock reader said of them.
 pub(crate) struct Shown {
     pub(crate) sample: Sample,
-    pub(crate) watch: ClockWatch,
+    pub(crate) reader: ReaderView,
 }
 
 impl ReadClocks for Shown {
     fn read(&self) -> Reading {
-        Reading { sample: self.sample, reader: self.watch.view(self.sample.raw_after) }
+        Reading { sample: self.sample, reader: self.reader }
     }
 }
 

@@ -79,6 +79,14 @@ faults! {
     Alone { source: usize, by: i64 } = "a lying laboratory alone";
     /// Box A is cut off, and a copy of it calls; the monitor may restart.
     Usurp { restarts: bool, same_random: bool } = "box A cut off while a copy of it calls";
+    /// The clock reader's process dies.
+    ReaderKilled { host: usize, down: i64 } = "clock reader killed";
+    /// It is stopped.
+    ReaderStopped { host: usize, lasts: i64 } = "clock reader stopped";
+    /// It is held up, again and again.
+    ReaderLate { host: usize, by: i64, lasts: i64 } = "clock reader late";
+    /// A hypervisor moves a box, and its marker tells of it.
+    Disrupted { host: usize, by: i64 } = "box disrupted";
     /// The process of the TSU is carried to another boot.
     Carry { by: i64 } = "process carried over a reboot";
 }
@@ -99,6 +107,9 @@ impl Fault {
             | Self::SlowSigner { lasts }
             | Self::Kill { down: lasts, .. }
             | Self::PowerCut { down: lasts, .. }
+            | Self::ReaderKilled { down: lasts, .. }
+            | Self::ReaderStopped { lasts, .. }
+            | Self::ReaderLate { lasts, .. }
             | Self::Restart { down: lasts }
             | Self::SlowPaths { lasts, .. }
             | Self::Outage { lasts, .. }
@@ -161,6 +172,35 @@ impl World {
             Scene::Copied | Scene::LeasedCopied => self.copies(),
             Scene::Witnessed | Scene::Leased | Scene::Leap | Scene::LeasedLeap => {}
             Scene::Unprotected => {}
+        }
+    }
+
+    /// What goes wrong with the clock readers besides, and what only they see.
+    pub(super) fn schedule_reader_faults(&mut self) {
+        let leased = self.leased;
+        for _ in 0..self.reader_dice.range(0, 5) {
+            let at = self.reader_dice.range(3_000 * MS, self.ends_at - 3_000 * MS);
+            let dice = &mut self.reader_dice;
+            let host = if dice.permille(600) { BOX_A } else { BOX_B };
+            let lasts = short(dice, 100 * MS, 6_000 * MS);
+            let fault = match dice.range(0, 9) {
+                0..=2 => Fault::ReaderKilled { host, down: short(dice, 20 * MS, 8_000 * MS) },
+                3 => Fault::ReaderStopped { host, lasts },
+                4 => Fault::ReaderLate { host, by: dice.range(100 * MS, 1_800 * MS), lasts },
+                5..=7 => {
+                    // Within the guard.
+                    let by = dice.range(MS / 100, 5 * MS);
+                    Fault::Step { host, by: signed(dice, by) }
+                }
+                _ => {
+                    // Box B runs through, and leased box A moves no further than the guard sees.
+                    let most = if leased { 5 * MS } else { 2_000 * MS };
+                    let by = dice.range(MS, most);
+                    let by = if host == BOX_B { 0 } else { signed(dice, by) };
+                    Fault::Disrupted { host, by }
+                }
+            };
+            self.later(at, Happens::Fault(fault));
         }
     }
 

@@ -5,6 +5,7 @@ mod acting;
 mod boxes;
 mod faults;
 mod network;
+mod reader;
 mod scene;
 mod sources;
 mod trouble;
@@ -30,6 +31,7 @@ use crate::tsu::Tsu;
 pub(crate) use boxes::Shown;
 pub use faults::Fault;
 use network::Conn;
+use reader::{Ear, News, Reader};
 pub use scene::Scene;
 use sources::SourceState;
 
@@ -60,16 +62,18 @@ pub struct Options {
     pub left_out: Vec<Condition>,
     /// What the shells do wrong.
     pub slips: Vec<Slip>,
+    /// The boxes have clock readers. Without, nobody sees anything: the guard is on its own.
+    pub watched: bool,
     /// Whether the history is printed.
     pub print: bool,
 }
 
 impl Options {
-    /// The world of this seed, with nothing broken.
+    /// The world of this seed, with nothing broken. Of three, two have clock readers.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        let scene = Scene::of(seed);
-        Self { seed, scene, left_out: Vec::new(), slips: Vec::new(), print: false }
+        let (scene, watched) = (Scene::of(seed), !seed.is_multiple_of(3));
+        Self { seed, scene, left_out: Vec::new(), slips: Vec::new(), watched, print: false }
     }
 }
 
@@ -97,6 +101,13 @@ enum Deed {
     Monitor(monitor::Out),
 }
 
+/// The reading with which a process decided, and the turn in which it did.
+#[derive(Clone, Copy, Debug)]
+struct Made {
+    sample: Sample,
+    turn: u64,
+}
+
 /// What happens at an instant. A host's life ends what was meant for its process.
 #[derive(Debug)]
 enum Happens {
@@ -109,9 +120,9 @@ enum Happens {
     /// The handshake is through.
     Accept { host: usize, life: u64 },
     /// A process that was paused while it read its clocks has read them.
-    Read { host: usize, life: u64, item: Item, first: Box<Sample> },
+    Read { host: usize, life: u64, item: Item, first: Box<Sample>, began: Instant },
     /// A process does what it decided.
-    Act { host: usize, life: u64, made: Box<Sample>, deeds: Vec<Deed> },
+    Act { host: usize, life: u64, made: Box<Made>, deeds: Vec<Deed> },
     /// Nothing came to a process for a while.
     Tick { host: usize, life: u64, tick: u64 },
     /// The disk has written.
@@ -126,6 +137,8 @@ enum Happens {
     Ask { host: usize, alone: bool },
     /// A process starts.
     Start { host: usize, life: u64 },
+    /// Something happens to the clock reader of a box, or to who listens.
+    Reader { host: usize, news: News },
     /// Something goes wrong.
     Fault(Fault),
     /// A frozen or suspended box goes on.
@@ -153,6 +166,9 @@ struct Host {
     /// The randomness with which its process began.
     began_with: Dice,
     last_sample: Option<Sample>,
+    reader: Reader,
+    /// Of its process.
+    ear: Ear,
 }
 
 /// The path between a TSU's box and the monitor.
@@ -170,6 +186,8 @@ pub struct World {
     queue: BTreeMap<(Instant, u64), Happens>,
     sequence: u64,
     dice: Dice,
+    /// For all that has to do with clock readers: without them the same seed is the same world.
+    reader_dice: Dice,
     truth: Truth,
     list: LeapList,
     rearm: Rearm,
@@ -251,6 +269,7 @@ impl World {
             Happens::Polled { life, .. } => Some((BOX_B, Some(*life))),
             Happens::Ask { host, .. } => Some((*host, None)),
             Happens::Poll { .. } => Some((BOX_B, None)),
+            Happens::Reader { host, news } => Some((*host, Some(news.life()?))),
             Happens::Start { .. }
             | Happens::Fault(_)
             | Happens::GoOn { .. }
@@ -274,7 +293,7 @@ impl World {
             Happens::HangUp { conn, to_monitor } => self.hung_up(conn, to_monitor),
             Happens::Dial { host, .. } => self.dial(host),
             Happens::Accept { host, .. } => self.accept(host),
-            Happens::Read { host, item, first, .. } => self.read(host, item, &first),
+            Happens::Read { host, item, first, began, .. } => self.read(host, item, &first, began),
             Happens::Act { host, made, deeds, .. } => self.act(host, &made, deeds),
             Happens::Tick { host, tick, .. } => self.tick(host, tick),
             Happens::Disk { host, .. } => self.written(host),
@@ -288,6 +307,7 @@ impl World {
             }
             Happens::Ask { host, alone } => self.ask(host, alone),
             Happens::Start { host, life } => self.start(host, life),
+            Happens::Reader { host, news } => self.of_reader(host, news),
             Happens::Fault(fault) => self.fault(fault),
             Happens::GoOn { host, suspended, since, board_clock } => {
                 self.go_on(host, suspended, since, board_clock);

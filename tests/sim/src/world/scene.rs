@@ -7,7 +7,7 @@ use chronolease_monitor::core::authority::Rearm;
 use chronolease_net::evidence::MemoryDisk;
 
 use super::sources::SourceState;
-use super::{BOX_A, BOX_B, Fault, Happens, Host, Options, Outcome, Path, World};
+use super::{BOX_A, BOX_B, Fault, Happens, Host, Options, Outcome, Path, Reader, World};
 use crate::boxlog::{Identity, commission};
 use crate::clock::{HostClock, Instant, MS, Truth};
 use crate::dice::Dice;
@@ -180,6 +180,7 @@ impl World {
             queue: std::collections::BTreeMap::new(),
             sequence: 16,
             dice,
+            reader_dice: Dice::new(seed, 6),
             truth,
             list,
             rearm: if persons { Rearm::TwoPersons } else { Rearm::Automatic },
@@ -221,6 +222,14 @@ impl World {
             }
         }
         self.schedule_faults();
+        if self.options.watched {
+            self.oracle.watches(self.hosts.len());
+            for host in [BOX_B, BOX_A] {
+                self.hosts[host].reader = Reader::new(Self::marker(&mut self.reader_dice));
+                self.start_reader(host, 0);
+            }
+            self.schedule_reader_faults();
+        }
     }
 
     pub(super) fn finish(self) -> Outcome {

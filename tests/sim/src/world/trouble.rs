@@ -6,6 +6,7 @@ use super::{BOX_A, BOX_B, Fault, Happens, Host, Item, World};
 use crate::clock::{Instant, MS};
 use crate::dice::Dice;
 use crate::monitor::Input;
+use crate::oracle::Touched;
 
 impl World {
     pub(super) fn fault(&mut self, fault: Fault) {
@@ -22,19 +23,6 @@ impl World {
     fn begins(&mut self, fault: Fault) -> bool {
         let now = self.now;
         match fault {
-            Fault::Step { host, .. } if self.hosts[host].clock.is_stopped() => return false,
-            Fault::Step { host, by } => {
-                self.hosts[host].clock.step(now, by);
-                let after = self.dice.range(500 * MS, 6_000 * MS);
-                self.after(after, Happens::Correct { host });
-            }
-            Fault::Waver { by } => {
-                for _ in 0..12 {
-                    let soon = self.dice.range(0, 8 * MS);
-                    self.after(soon, Happens::Ask { host: BOX_A, alone: true });
-                }
-                self.after(4 * MS, Happens::Fault(Fault::Step { host: BOX_A, by }));
-            }
             Fault::Usurp { restarts, same_random } => {
                 self.clone_box_a(same_random);
                 let lasts = self.dice.range(2_500 * MS, 5_000 * MS);
@@ -44,29 +32,6 @@ impl World {
                     let down = self.dice.range(20 * MS, 400 * MS);
                     self.after(after, Happens::Fault(Fault::Kill { host: BOX_B, down }));
                 }
-            }
-            Fault::KernelLeap { host, by } => self.hosts[host].clock.step(now, by),
-            Fault::Slew { ppb, lasts } => {
-                self.hosts[BOX_A].clock.advance(now);
-                self.hosts[BOX_A].clock.slew_ppb = ppb;
-                self.after(lasts, Happens::Calm(fault));
-            }
-            Fault::Rate { ppb, lasts } => {
-                self.oracle.clocks_of_a_lie(now);
-                self.hosts[BOX_A].clock.advance(now);
-                self.hosts[BOX_A].clock.raw_ppb = ppb;
-                self.after(lasts, Happens::Calm(fault));
-            }
-            Fault::Freeze { host, lasts } => {
-                self.oracle.clocks_of_a_lie(now);
-                return self.stand_still(host, lasts, false);
-            }
-            Fault::Suspend { host, lasts } => return self.stand_still(host, lasts, true),
-            Fault::Jump { by } => {
-                self.oracle.clocks_of_a_lie(now);
-                self.hosts[BOX_A].clock.jump(now, by);
-                let after = self.dice.range(500 * MS, 6_000 * MS);
-                self.after(after, Happens::Correct { host: BOX_A });
             }
             Fault::Stall { host, lasts } => {
                 let until = now + lasts;
@@ -116,6 +81,52 @@ impl World {
                 self.hosts[BOX_A].clock.jump(now, by);
                 self.after(4_000 * MS, Happens::Correct { host: BOX_A });
                 self.after(5_000 * MS, Happens::Fault(Fault::Kill { host: BOX_A, down: 100 * MS }));
+            }
+            other => return self.moves(other),
+        }
+        true
+    }
+
+    /// Clocks that are set, run wrong or stand still.
+    fn moves(&mut self, fault: Fault) -> bool {
+        let now = self.now;
+        match fault {
+            Fault::Step { host, .. } if self.hosts[host].clock.is_stopped() => return false,
+            Fault::Step { host, by } => {
+                self.set(host, by);
+                let after = self.dice.range(500 * MS, 6_000 * MS);
+                self.after(after, Happens::Correct { host });
+            }
+            Fault::Waver { by } => {
+                for _ in 0..12 {
+                    let soon = self.dice.range(0, 8 * MS);
+                    self.after(soon, Happens::Ask { host: BOX_A, alone: true });
+                }
+                self.after(4 * MS, Happens::Fault(Fault::Step { host: BOX_A, by }));
+            }
+            Fault::KernelLeap { host, by } => self.set(host, by),
+            Fault::Slew { ppb, lasts } => {
+                self.hosts[BOX_A].clock.advance(now);
+                self.hosts[BOX_A].clock.slew_ppb = ppb;
+                self.after(lasts, Happens::Calm(fault));
+            }
+            Fault::Rate { ppb, lasts } => {
+                self.oracle.clocks_of_a_lie(now);
+                self.hosts[BOX_A].clock.advance(now);
+                self.hosts[BOX_A].clock.raw_ppb = ppb;
+                self.after(lasts, Happens::Calm(fault));
+            }
+            Fault::Freeze { host, lasts } => {
+                self.oracle.clocks_of_a_lie(now);
+                return self.stand_still(host, lasts, false);
+            }
+            Fault::Suspend { host, lasts } => return self.stand_still(host, lasts, true),
+            Fault::Jump { by } => {
+                self.oracle.clocks_of_a_lie(now);
+                self.hosts[BOX_A].clock.jump(now, by);
+                self.perhaps_marked(BOX_A);
+                let after = self.dice.range(500 * MS, 6_000 * MS);
+                self.after(after, Happens::Correct { host: BOX_A });
             }
             other => return self.weather(other),
         }
@@ -181,7 +192,7 @@ impl World {
                     source.slow = (now + lasts, by);
                 }
             }
-            _ => return false,
+            other => return self.reader_fault(other),
         }
         true
     }
@@ -220,6 +231,7 @@ impl World {
         }
         self.hosts[host].clock.stop(self.now);
         self.hosts[host].stopped_until = self.now + lasts;
+        self.reader_stops(host, lasts);
         let (since, board_clock) = (self.now, self.dice.permille(600));
         // First of all that happens then: the clocks go on before anybody reads them.
         let at = (self.now + lasts, u64::try_from(host).unwrap_or(0));
@@ -235,6 +247,11 @@ impl World {
         let slept = if suspended { self.now - since } else { 0 };
         self.oracle.disturbed(self.now);
         self.hosts[host].clock.go_on(self.now, slept, board);
+        if suspended {
+            self.touched(host, Touched::Set);
+        } else {
+            self.perhaps_marked(host);
+        }
         let after = self.dice.range(500 * MS, 6_000 * MS);
         self.after(after, Happens::Correct { host });
         if !suspended && host == BOX_A {
@@ -278,6 +295,7 @@ impl World {
             let boot = self.boot_id();
             self.hosts[host].clock.reboot(now, boot);
             self.hosts[host].stopped_until = now;
+            self.reader_gone(host, down / 2);
         }
         self.after(down, Happens::Start { host, life });
     }
@@ -290,6 +308,7 @@ impl World {
         let disk = self.hosts[BOX_A].disk.durable_copy();
         let mut host = Host::new(self.hosts[BOX_A].clock.clone(), disk);
         host.stopped_until = self.hosts[BOX_A].stopped_until;
+        host.reader = self.hosts[BOX_A].reader.copied();
         host.began_with = if same_random {
             self.hosts[BOX_A].began_with.clone()
         } else {
@@ -303,6 +322,7 @@ impl World {
         if stopped {
             self.hosts[2].clock.go_on(self.now, 0, false);
         }
+        self.start_reader(2, 20 * MS);
         self.after(50 * MS, Happens::Start { host: 2, life: 0 });
         true
     }
@@ -315,7 +335,7 @@ impl World {
         let off = self.dice.range(-40 * MS, 40 * MS);
         let right = self.truth.utc(self.now) + off;
         let by = right - self.hosts[host].clock.real(self.now);
-        self.hosts[host].clock.step(self.now, by);
+        self.set(host, by);
         self.oracle.disturbed(self.now);
     }
 }
