@@ -29,7 +29,7 @@ use crate::config::{Config, SelfCheck};
 use crate::core::holder::{Mode, Terms};
 use crate::core::issuing::{BATCH_MAX, Issuer};
 use crate::core::rfc3161::{TokenBuilder, TsuCertificate};
-use crate::io::http::{self, Door, Endpoint, Facts, Pages};
+use crate::io::http::{self, Door, Endpoint, Facts, Handshakes, Pages};
 use crate::io::issuing::{self, Driver};
 use crate::io::link::{self, Link, Logs};
 use crate::io::metrics::TsuMetrics;
@@ -216,7 +216,8 @@ impl Tsu {
         let mut doors = vec![Door { listener: plain, tls: None }];
         if let (Some(of), Some(tls)) = (&self.config.https, &self.https) {
             let listener = bind("https.listen", of.listen).await?;
-            doors.push(Door { listener, tls: Some(Arc::clone(tls)) });
+            let tls = Handshakes::start(Arc::clone(tls)).map_err(DaemonError::failed)?;
+            doors.push(Door { listener, tls: Some(tls) });
         }
         Ok(doors)
     }

@@ -16,5 +16,5 @@ pub use host::{disruption_marker, is_virtual, machine};
 pub use kernel::kernel_clock;
 pub use pps::{Captured, PpsDevice, PpsEvent};
 pub use process::{die_with_parent, resume, suspend, terminate};
-pub use processor::{stay_on, usable_processors};
+pub use processor::{give_way, stay_on, usable_processors};
 pub use step::{StepTimer, is_step_notice, take_step_notice};

@@ -27,6 +27,19 @@ pub fn stay_on(processor: usize) -> io::Result<()> {
     Ok(sched_setaffinity(MYSELF, &only)?)
 }
 
+/// Has the calling thread give way to other threads: `nice` from 1 to 19, 19 being the most.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn give_way(nice: i32) -> io::Result<()> {
+    // SAFETY: setpriority(2) takes numbers alone. On Linux 0 means the calling thread.
+    if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.clamp(1, 19)) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +55,20 @@ mod tests {
         });
         assert_eq!(alone.join().expect("no panic"), [last]);
         assert_eq!(usable_processors().expect("this thread runs somewhere"), all);
+    }
+
+    #[test]
+    fn a_thread_gives_way_and_others_do_not() {
+        // SAFETY: getpriority(2) takes numbers alone.
+        let nice = || unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+        let before = nice();
+        let more = before.max(0) + 1;
+        let other = thread::spawn(move || {
+            give_way(more).expect("anybody may give way");
+            nice()
+        });
+        assert_eq!(other.join().expect("no panic"), more);
+        assert_eq!(nice(), before);
     }
 
     #[test]

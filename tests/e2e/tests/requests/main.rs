@@ -3,6 +3,7 @@
 
 mod flood;
 mod framing;
+mod handshakes;
 mod limits;
 mod patience;
 mod rows;

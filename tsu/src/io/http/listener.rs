@@ -15,10 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
+
+use super::handshakes::Handshakes;
 
 /// How long connections may take to end when the TSU stops.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -40,8 +41,8 @@ pub(super) struct Manners {
 pub struct Door {
     /// Where it listens.
     pub listener: TcpListener,
-    /// With what it speaks TLS, if it does.
-    pub tls: Option<Arc<ServerConfig>>,
+    /// Where it does TLS handshakes, if it speaks TLS.
+    pub tls: Option<Handshakes>,
 }
 
 /// Why HTTPS cannot be spoken.
@@ -95,12 +96,15 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let seats = Arc::new(Semaphore::new(manners.connections_max));
+    let handshakes = Arc::new(Semaphore::new((manners.connections_max / 2).max(1)));
     let tracker = TaskTracker::new();
     let mut keepers = tokio::task::JoinSet::new();
     for door in doors {
         let (router, seats) = (router.clone(), Arc::clone(&seats));
         let server = Server { router, patience: manners.patience, stop: stop.clone() };
-        keepers.spawn(keep(door, server, seats, tracker.clone()));
+        let handshakes = door.tls.is_some().then(|| Arc::clone(&handshakes));
+        let room = Room { seats, handshakes };
+        keepers.spawn(keep(door, server, room, tracker.clone()));
     }
     while keepers.join_next().await.is_some() {}
     tracker.close();
@@ -117,19 +121,44 @@ struct Server {
     stop: CancellationToken,
 }
 
-async fn keep(door: Door, server: Server, seats: Arc<Semaphore>, tracker: TaskTracker) {
-    while let Some((stream, seat)) = next(&door.listener, &seats, &server.stop).await {
-        tracker.spawn(server.clone().connection(stream, door.tls.clone(), seat));
+/// For how many connections there is room.
+struct Room {
+    seats: Arc<Semaphore>,
+    /// Half of the seats, at a door with TLS: strangers in their handshakes leave the other half to
+    /// those who ask.
+    handshakes: Option<Arc<Semaphore>>,
+}
+
+/// What a connection takes up.
+struct Place {
+    _seat: OwnedSemaphorePermit,
+    /// Until the handshake is over.
+    handshake: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    async fn take(&self) -> Option<Place> {
+        let handshake = match &self.handshakes {
+            Some(handshakes) => Some(Arc::clone(handshakes).acquire_owned().await.ok()?),
+            None => None,
+        };
+        Some(Place { _seat: Arc::clone(&self.seats).acquire_owned().await.ok()?, handshake })
+    }
+}
+
+async fn keep(door: Door, server: Server, room: Room, tracker: TaskTracker) {
+    while let Some((stream, place)) = next(&door.listener, &room, &server.stop).await {
+        tracker.spawn(server.clone().connection(stream, door.tls.clone(), place));
     }
 }
 
 async fn next(
     listener: &TcpListener,
-    seats: &Arc<Semaphore>,
+    room: &Room,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Place)> {
     loop {
-        // A seat is taken only for a client that is there: one door must not starve another.
+        // A place is taken only for a client that is there: one door must not starve another.
         let accepted = tokio::select! {
             () = stop.cancelled() => return None,
             accepted = listener.accept() => accepted,
@@ -138,7 +167,7 @@ async fn next(
             Ok((stream, _)) => {
                 tokio::select! {
                     () = stop.cancelled() => return None,
-                    seat = Arc::clone(seats).acquire_owned() => return Some((stream, seat.ok()?)),
+                    place = room.take() => return Some((stream, place?)),
                 }
             }
             Err(error) => {
@@ -151,25 +180,23 @@ async fn next(
 }
 
 impl Server {
-    async fn connection(
-        self,
-        stream: TcpStream,
-        tls: Option<Arc<ServerConfig>>,
-        _seat: OwnedSemaphorePermit,
-    ) {
+    async fn connection(self, stream: TcpStream, tls: Option<Handshakes>, mut place: Place) {
         let _ = stream.set_nodelay(true);
         // Without this a client that never reads would keep its seat for good.
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.patience));
         let stream = Box::pin(stream);
         let Some(tls) = tls else { return self.speak(stream).await };
-        let handshake = TlsAcceptor::from(tls).accept(stream);
+        let handshake = tls.accept(stream);
         let done = tokio::select! {
             () = self.stop.cancelled() => return,
             done = tokio::time::timeout(self.patience, handshake) => done,
         };
         match done {
-            Ok(Ok(stream)) => self.speak(stream).await,
+            Ok(Ok(stream)) => {
+                place.handshake = None;
+                self.speak(stream).await;
+            }
             Ok(Err(error)) => debug!(%error, "a client's TLS handshake failed"),
             Err(_) => debug!("a client's TLS handshake took too long"),
         }

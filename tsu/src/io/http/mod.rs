@@ -1,5 +1,6 @@
 //! The endpoint for clients: the Time-Stamp Protocol over HTTP (RFC 3161 3.4).
 
+mod handshakes;
 mod listener;
 mod pages;
 
@@ -17,6 +18,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub use handshakes::Handshakes;
 pub use listener::{Door, TlsError, tls_config};
 pub use pages::{Facts, Pages};
 

@@ -1,3 +1,5 @@
+mod handshakes;
+
 use super::*;
 use crate::core::rfc3161::testing::{Pki, Scratch, VERSION, imprint, policy, request_der};
 use crate::io::issuing::queue;
@@ -36,6 +38,7 @@ async fn serve(
 ) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let address = listener.local_addr().expect("bound");
+    let tls = tls.map(|config| Handshakes::start(config).expect("a thread"));
     let door = Door { listener, tls };
     tokio::spawn(endpoint.serve(vec![door], connections_max, CancellationToken::new()));
     address

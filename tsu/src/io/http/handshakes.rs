@@ -1,0 +1,75 @@
+//! TLS handshakes of clients, away from the pipeline.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::warn;
+
+/// By how much the thread gives way to those that issue tokens, as a nice value.
+const NICE: i32 = 5;
+
+/// Where the TLS handshakes of a door are computed: on a thread of its own.
+///
+/// Whoever connects makes the TSU sign, and an RSA key of 4,096 bits takes milliseconds for that. On
+/// the threads of the runtime strangers could so hold up the pipeline, the link and the word of the
+/// clock reader, until the lease is lost. A client's connection goes on where it was accepted.
+///
+/// The thread ends with the last clone.
+#[derive(Clone)]
+pub struct Handshakes {
+    acceptor: TlsAcceptor,
+    runtime: Handle,
+    _last: Option<Arc<oneshot::Sender<()>>>,
+}
+
+impl Handshakes {
+    /// Starts the thread for a server that speaks TLS as `config` says.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(config: Arc<ServerConfig>) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (last, ended) = oneshot::channel();
+        let handle = runtime.handle().clone();
+        thread::Builder::new().name("handshakes".to_owned()).spawn(move || {
+            if let Err(why) = chronolease_sys::give_way(NICE) {
+                warn!(%why, "TLS handshakes are as urgent as the pipeline");
+            }
+            // An error is what it waits for: nobody sends.
+            let _ = runtime.block_on(ended);
+        })?;
+        Ok(Self { acceptor: config.into(), runtime: handle, _last: Some(Arc::new(last)) })
+    }
+
+    /// Handshakes on the runtime of this handle, beside whatever else runs there.
+    #[cfg(test)]
+    pub(super) fn beside(runtime: Handle, config: Arc<ServerConfig>) -> Self {
+        Self { acceptor: config.into(), runtime, _last: None }
+    }
+
+    /// Does one handshake. It ends when this is dropped.
+    ///
+    /// # Errors
+    /// When the client does not speak TLS as it should, or goes away.
+    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let handshake = self.runtime.spawn(self.acceptor.accept(stream));
+        AbortOnDropHandle::new(handshake).await.map_err(io::Error::other)?
+    }
+}
+
+impl std::fmt::Debug for Handshakes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handshakes").finish_non_exhaustive()
+    }
+}
