@@ -3,7 +3,7 @@
 //!
 //! Two rigs run side by side, one in each mode. Rounds alternate between them, so that a machine
 //! that grows slower or faster meanwhile touches both alike. Once with the fastest key there is and
-//! once with one as slow as those of an HSM.
+//! with two as slow as those of an HSM.
 
 use std::fmt::Write as _;
 
@@ -28,17 +28,18 @@ struct Arguments {
     /// How many requests are in flight.
     #[arg(long, default_value_t = 16)]
     in_flight: usize,
-    /// How many requests are in flight where the monitor's processor time is measured, for large
-    /// batches.
-    #[arg(long, default_value_t = 128)]
-    in_flight_large: usize,
+    /// How many requests are in flight where the monitor's processor time is measured, one after the
+    /// other: the more there are, the larger the batches.
+    #[arg(long, value_delimiter = ',', default_values_t = [16, 32, 64, 128])]
+    crowds: Vec<usize>,
     /// Write docs/results/witness.md as well.
     #[arg(long)]
     write: bool,
 }
 
-/// What one round cost the monitor.
+/// What the rounds of one crowd cost the monitor, medians.
 struct Cost {
+    in_flight: usize,
     tokens_per_batch: f64,
     cpu_us_per_token: f64,
 }
@@ -55,14 +56,13 @@ struct Suite {
     overlay: &'static str,
 }
 
-const SUITES: [Suite; 2] = [
+const SUITES: [Suite; 3] = [
     Suite { name: "ECDSA P-256", key: Key::P256, overlay: "" },
-    Suite {
-        name: "RSA-3072, PSS",
-        key: Key::Rsa(3_072),
-        overlay: "[signer]\nrsa_padding = \"pss\"\n",
-    },
+    Suite { name: "RSA-3072, PSS", key: Key::Rsa(3_072), overlay: PSS },
+    Suite { name: "RSA-4096, PSS", key: Key::Rsa(4_096), overlay: PSS },
 ];
+
+const PSS: &str = "[signer]\nrsa_padding = \"pss\"\n";
 
 impl Pair {
     fn start(mode: &str, suite: &Suite) -> std::io::Result<Self> {
@@ -77,23 +77,46 @@ impl Pair {
         Ok(got)
     }
 
-    /// The monitor's processor time of a round, above what it uses when nobody asks.
-    fn cost(&self, clocks: Clocks, in_flight: usize, ms: u64) -> anyhow::Result<Cost> {
-        let idle_us = {
-            let (before, start) = (self.monitor_cpu_us()?, clocks.raw());
-            std::thread::sleep(std::time::Duration::from_millis(ms));
-            let took = (clocks.raw() - start).magnitude().as_nanos() as f64;
-            (self.monitor_cpu_us()? - before) / took
-        };
-        let (batches, before, start) = (self.confirmed()?, self.monitor_cpu_us()?, clocks.raw());
-        let got = self.round(clocks, in_flight, ms)?;
-        let took = (clocks.raw() - start).magnitude().as_nanos() as f64;
-        let cpu_us = self.monitor_cpu_us()? - before - idle_us * took;
-        let tokens = got.latencies_ns.len() as f64;
+    /// The monitor's processor time for each token, above what it uses when nobody asks.
+    fn cost(
+        &self,
+        clocks: Clocks,
+        arguments: &Arguments,
+        in_flight: usize,
+    ) -> anyhow::Result<Cost> {
+        let ms = arguments.round_ms;
+        let pause = std::time::Duration::from_millis(ms);
+        let (idle_us, idle_ns, ()) = self.used(clocks, || {
+            std::thread::sleep(pause);
+            Ok(())
+        })?;
+        let mut costs = Vec::new();
+        for _ in 0..arguments.rounds {
+            let batches = self.confirmed()?;
+            let (cpu_us, took_ns, got) = self.used(clocks, || self.round(clocks, in_flight, ms))?;
+            let tokens = got.latencies_ns.len() as f64;
+            let batches = self.confirmed()? - batches;
+            costs.push((tokens / batches, (cpu_us - idle_us / idle_ns * took_ns) / tokens));
+        }
+        let of = |figure: fn(&(f64, f64)) -> f64| median(costs.iter().map(figure).collect());
         Ok(Cost {
-            tokens_per_batch: tokens / (self.confirmed()? - batches),
-            cpu_us_per_token: cpu_us / tokens,
+            in_flight,
+            tokens_per_batch: of(|cost| cost.0),
+            cpu_us_per_token: of(|cost| cost.1),
         })
+    }
+
+    /// The monitor's processor time in microseconds while something is done, and how long that took
+    /// in nanoseconds.
+    fn used<T>(
+        &self,
+        clocks: Clocks,
+        work: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<(f64, f64, T)> {
+        let (before, start) = (self.monitor_cpu_us()?, clocks.raw());
+        let done = work()?;
+        let took = (clocks.raw() - start).magnitude().as_nanos() as f64;
+        Ok((self.monitor_cpu_us()? - before, took, done))
     }
 
     fn monitor_cpu_us(&self) -> anyhow::Result<f64> {
@@ -115,9 +138,9 @@ fn main() -> anyhow::Result<()> {
         let witnessed = Pair::start("witnessed", &suite)?;
         let leased = Pair::start("leased", &suite)?;
         let pairs = rounds(&arguments, clocks, &witnessed, &leased)?;
-        let cost = |_| witnessed.cost(clocks, arguments.in_flight_large, arguments.round_ms);
-        let costs = (0..arguments.rounds).map(cost).collect::<anyhow::Result<Vec<_>>>()?;
-        report(&mut page, &suite, arguments.in_flight_large, &pairs, &costs)?;
+        let cost = |&in_flight: &usize| witnessed.cost(clocks, &arguments, in_flight);
+        let costs = arguments.crowds.iter().map(cost).collect::<anyhow::Result<Vec<_>>>()?;
+        report(&mut page, &suite, &pairs, &costs)?;
     }
     page::show(&page, "witness", arguments.write)
 }
@@ -161,7 +184,6 @@ fn head(arguments: &Arguments, clocks: Clocks) -> anyhow::Result<String> {
 fn report(
     page: &mut String,
     suite: &Suite,
-    in_flight_large: usize,
     pairs: &[(Got, Got)],
     costs: &[Cost],
 ) -> std::fmt::Result {
@@ -178,17 +200,19 @@ fn report(
         let [witnessed, leased] = [of(&|pair| figure(&pair.0)), of(&|pair| figure(&pair.1))];
         writeln!(page, "| {what} | {witnessed:.0} | {leased:.0} |")?;
     }
-    let cost = |figure: fn(&Cost) -> f64| median(costs.iter().map(figure).collect());
     writeln!(
         page,
-        "\n| | |\n|---|---:|\n\
-         | throughput, witnessed / leased (goal: at least 0.90) | {ratio:.3} |\n\
-         | tokens in a batch, {in_flight_large} requests in flight | {:.1} |\n\
-         | monitor CPU per confirmed token, us (goal: at most 10) | {:.2} |\n\n\
-         Each pair of rounds, in tokens per second:\n\n\
-         | witnessed | leased | ratio |\n|---:|---:|---:|",
-        cost(|c| c.tokens_per_batch),
-        cost(|c| c.cpu_us_per_token),
+        "\nThroughput, witnessed / leased: {ratio:.3} (goal: at least 0.90).\n\n\
+         | requests in flight | tokens in a batch | monitor CPU per confirmed token, us (goal: at most 10) |\n\
+         |---:|---:|---:|"
+    )?;
+    for Cost { in_flight, tokens_per_batch, cpu_us_per_token } in costs {
+        writeln!(page, "| {in_flight} | {tokens_per_batch:.1} | {cpu_us_per_token:.1} |")?;
+    }
+    writeln!(
+        page,
+        "\nEach pair of rounds, in tokens per second:\n\n\
+         | witnessed | leased | ratio |\n|---:|---:|---:|"
     )?;
     for (witnessed, leased) in pairs {
         let (w, l) = (witnessed.tokens_per_s(), leased.tokens_per_s());
