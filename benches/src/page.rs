@@ -5,7 +5,7 @@ use std::process::Command;
 use chronolease_sys::Clocks;
 use time::OffsetDateTime;
 
-/// Date, commit and cores, as the first lines of a page.
+/// Date, commit and processors, as the first lines of a page.
 ///
 /// # Errors
 /// When the date or the number of cores cannot be told.
@@ -15,7 +15,21 @@ pub fn circumstances(clocks: Clocks) -> anyhow::Result<String> {
     let cores = std::thread::available_parallelism()?;
     let commit = commit().unwrap_or_else(|| "unknown".to_owned());
     let build = if cfg!(debug_assertions) { ", not optimised" } else { "" };
-    Ok(format!("{date} (UTC), commit {commit}, {cores} cores{build}.\n"))
+    let kind = processor().map(|kind| format!(" ({kind})")).unwrap_or_default();
+    Ok(format!("{date} (UTC), commit {commit}, {cores} cores{kind}{build}.\n"))
+}
+
+/// What the processors are, and whether they hash by themselves: without that SHA-256 takes several
+/// times as long.
+fn processor() -> Option<String> {
+    let told = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let of = |key: &str| {
+        let line = told.lines().find(|line| line.starts_with(key))?;
+        line.split_once(':').map(|(_, value)| value.trim())
+    };
+    let hashes = of("flags")?.split(' ').any(|flag| flag == "sha_ni");
+    let sha = if hashes { "with" } else { "without" };
+    Some(format!("{}, {sha} SHA instructions", of("model name")?))
 }
 
 /// The commit, and whether there is more than it; `None` where there is no git.
