@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.math.BigInteger;
 import java.net.HttpURLConnection;
 import java.net.URL;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -19,6 +20,8 @@ import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bouncycastle.cert.X509CertificateHolder;
 import org.bouncycastle.cms.jcajce.JcaSimpleSignerInfoVerifierBuilder;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
@@ -49,28 +52,51 @@ public class BouncyCastleClient {
     private static String client(
             String suite, String url, String root, String otherRoot, byte[] data, byte[] otherData) {
         try {
-            TimeStampRequest request = request(data);
-            TimeStampResponse response = new TimeStampResponse(post(url, request.getEncoded()));
+            BigInteger nonce = new BigInteger(160, new SecureRandom());
+            TimeStampRequest request = request(data, nonce);
+            byte[] reply = post(url, request.getEncoded());
+            TimeStampResponse response = new TimeStampResponse(reply);
             verify(response, request, root);
-            TimeStampRequest other = new TimeStampRequestGenerator().generate(
-                    TSPAlgorithms.SHA256, digest(otherData), request.getNonce());
+            // With the same nonce, so that it is the text that tells them apart.
+            TimeStampRequest other = request(otherData, request.getNonce());
+            TimeStampResponse otherResponse =
+                    new TimeStampResponse(post(url, other.getEncoded()));
+            verify(otherResponse, other, root);
+            byte[] otherTime = otherTime(reply);
+            byte[] otherSignature = reply.clone();
+            otherSignature[reply.length - 1] ^= 1;
             return String.format(
                     "{\"suite\":\"%s\",\"accepts\":true,\"why\":\"\",\"gen_time\":\"%s\","
-                            + "\"refuses_other_data\":%b,\"refuses_other_root\":%b}",
+                            + "\"refuses\":{\"other_data\":%b,\"other_request\":%b,\"other_root\":%b,"
+                            + "\"other_time\":%b,\"other_signature\":%b}}",
                     suite,
                     response.getTimeStampToken().getTimeStampInfo().getGenTime().toInstant(),
                     refuses(() -> verify(response, other, root)),
-                    refuses(() -> verify(response, request, otherRoot)));
+                    refuses(() -> verify(otherResponse, request, root)),
+                    refuses(() -> verify(response, request, otherRoot)),
+                    refuses(() -> verify(new TimeStampResponse(otherTime), request, root)),
+                    refuses(() -> verify(new TimeStampResponse(otherSignature), request, root)));
         } catch (Exception error) {
             String why = error.toString().replaceAll("[^ -~]|[\"\\\\]", " ");
             return String.format("{\"suite\":\"%s\",\"accepts\":false,\"why\":\"%s\"}", suite, why);
         }
     }
 
-    private static TimeStampRequest request(byte[] data) throws Exception {
+    // The response with another digit in its genTime, which is its first GeneralizedTime.
+    private static byte[] otherTime(byte[] reply) {
+        String text = new String(reply, StandardCharsets.ISO_8859_1);
+        Matcher time = Pattern.compile("\\x18.20\\d{12}", Pattern.DOTALL).matcher(text);
+        if (!time.find()) {
+            throw new IllegalStateException("no time");
+        }
+        byte[] changed = reply.clone();
+        changed[time.end() - 1] ^= 1;
+        return changed;
+    }
+
+    private static TimeStampRequest request(byte[] data, BigInteger nonce) throws Exception {
         TimeStampRequestGenerator generator = new TimeStampRequestGenerator();
         generator.setCertReq(true);
-        BigInteger nonce = new BigInteger(160, new SecureRandom());
         return generator.generate(TSPAlgorithms.SHA256, digest(data), nonce);
     }
 

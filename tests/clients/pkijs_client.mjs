@@ -38,25 +38,48 @@ async function verifies(signed, root, data) {
   }
 }
 
-async function client(told, data, otherData) {
-  const query = request(data);
+function tampered(reply) {
+  const time = Buffer.from(reply).toString("latin1").match(/\x18[^]20\d{12}/);
+  const [otherTime, otherSignature] = [Buffer.from(reply), Buffer.from(reply)];
+  otherTime[time.index + 15] ^= 1;
+  otherSignature[otherSignature.length - 1] ^= 1;
+  return { other_time: otherTime, other_signature: otherSignature };
+}
+
+async function asked(told, query) {
   const response = await fetch(told.url, {
     method: "POST",
     headers: { "Content-Type": "application/timestamp-query" },
     body: Buffer.from(query.toSchema().toBER()),
   });
-  const answer = pkijs.TimeStampResp.fromBER(await response.arrayBuffer());
+  return response.arrayBuffer();
+}
+
+function signedData(reply) {
+  const answer = pkijs.TimeStampResp.fromBER(reply);
   if (answer.status.status !== 0) throw new Error(`status ${answer.status.status}`);
-  const signed = new pkijs.SignedData({ schema: answer.timeStampToken.content });
+  return new pkijs.SignedData({ schema: answer.timeStampToken.content });
+}
+
+async function client(told, data, otherData) {
+  const query = request(data);
+  const reply = await asked(told, query);
+  const signed = signedData(reply);
   const info = pkijs.TSTInfo.fromBER(signed.encapContentInfo.eContent.getValue());
   if (!info.nonce.isEqual(query.nonce)) throw new Error("another nonce");
   const verdict = await verifies(signed, told.root, data);
   if (verdict !== true) throw new Error(`not verified: ${verdict}`);
-  return {
-    gen_time: info.genTime.toISOString(),
-    refuses_other_data: (await verifies(signed, told.root, otherData)) !== true,
-    refuses_other_root: (await verifies(signed, told.other_root, data)) !== true,
+  const other = signedData(await asked(told, request(otherData)));
+  const refuses = {
+    other_data: (await verifies(signed, told.root, otherData)) !== true,
+    other_request: (await verifies(other, told.root, data)) !== true,
+    other_root: (await verifies(signed, told.other_root, data)) !== true,
   };
+  for (const [what, wrong] of Object.entries(tampered(reply))) {
+    const bytes = new Uint8Array(wrong).buffer;
+    refuses[what] = (await verifies(signedData(bytes), told.root, data)) !== true;
+  }
+  return { gen_time: info.genTime.toISOString(), refuses };
 }
 
 const bytes = (path) => new Uint8Array(readFileSync(path)).buffer;

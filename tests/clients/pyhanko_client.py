@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import logging
 
-from asn1crypto import pem, x509
-from cases import read, refuses, tell
+from asn1crypto import cms, pem, x509
+from cases import read, refuses, tampered, tell
 from pyhanko.sign.timestamps import HTTPTimeStamper
 from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
 from pyhanko.sign.validation.status import TimestampSignatureStatus
@@ -26,16 +26,25 @@ def accepted(token, root, data):
 
 
 def client(case, data, other_data):
-    stamper = HTTPTimeStamper(case["url"])
-    imprint = hashlib.sha256(data).digest()
-    token = asyncio.run(stamper.async_timestamp(imprint, "sha256"))
+    def asked(about):
+        stamper = HTTPTimeStamper(case["url"])
+        return asyncio.run(stamper.async_timestamp(hashlib.sha256(about).digest(), "sha256"))
+
+    def verifies(wrong):
+        return accepted(cms.ContentInfo.load(wrong), case["root"], data)
+
+    token, other_token = asked(data), asked(other_data)
     told = status(token, case["root"], data)
     if not (told.intact and told.valid and told.trusted):
         raise ValueError(f"intact {told.intact}, valid {told.valid}, trusted {told.trusted}")
     return (
         told.timestamp,
-        refuses(accepted, token, case["root"], other_data),
-        refuses(accepted, token, case["other_root"], data),
+        {
+            "other_data": refuses(accepted, token, case["root"], other_data),
+            "other_request": refuses(accepted, other_token, case["root"], data),
+            "other_root": refuses(accepted, token, case["other_root"], data),
+        }
+        | {what: refuses(verifies, wrong) for what, wrong in tampered(token.dump()).items()},
     )
 
 

@@ -64,7 +64,8 @@ impl Pki {
         let p256 = SUITES[0].key;
         for root in ["root", "other-root"] {
             pki.key(root, p256);
-            let subject = format!("{ORGANIZATION}/CN={root}");
+            // The same name, so that it is the key that tells them apart.
+            let subject = format!("{ORGANIZATION}/CN=root");
             pki.openssl(
                 &format!("req -x509 -new -key {root}.key -out {root}.pem -days 3650"),
                 &["-subj", &subject],

@@ -3,12 +3,16 @@
 mod jar;
 mod openssl;
 mod portable_executable;
+mod wrong;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use chronolease_e2e::tools::expect;
 use serde_json::{Value, json};
+
+pub(crate) use wrong::WRONG;
 
 /// The TSU of one suite.
 #[derive(Debug)]
@@ -32,15 +36,24 @@ pub(crate) struct Verdict {
     pub(crate) accepts: bool,
     /// Why it does not accept it.
     pub(crate) why: String,
-    /// Whether it refuses the token for another text.
-    pub(crate) refuses_other_data: bool,
-    /// Whether it refuses the token under another root.
-    pub(crate) refuses_other_root: bool,
+    /// Which of [`WRONG`] it refuses.
+    pub(crate) refuses: BTreeSet<String>,
 }
 
 impl Verdict {
     fn refused(suite: &str, why: String) -> Self {
         Self { suite: suite.to_owned(), why, ..Self::default() }
+    }
+
+    fn accepted(suite: &str) -> Self {
+        Self { suite: suite.to_owned(), accepts: true, ..Self::default() }
+    }
+
+    /// Whether it refuses what is wrong in this way.
+    fn note(&mut self, wrong: &str, refuses: bool) {
+        if refuses {
+            self.refuses.insert(wrong.to_owned());
+        }
     }
 }
 
@@ -65,19 +78,32 @@ impl Files {
 pub(crate) struct Client {
     /// As the book calls it.
     pub(crate) name: &'static str,
-    runs: fn(&Files, &[Case]) -> Vec<Verdict>,
+    runs: Judge,
+    /// How it refuses, where that is not by itself alone.
+    pub(crate) with: Option<&'static str>,
+}
+
+type Judge = fn(&Files, &[Case]) -> Vec<Verdict>;
+
+const fn client(name: &'static str, runs: Judge) -> Client {
+    Client { name, runs, with: None }
+}
+
+const fn client_with(name: &'static str, runs: Judge, with: &'static str) -> Client {
+    Client { name, runs, with: Some(with) }
 }
 
 /// Every one of them.
-pub(crate) const CLIENTS: [Client; 8] = [
-    Client { name: "openssl ts with curl", runs: openssl::judge },
-    Client { name: "rfc3161-client (sigstore)", runs: |f, c| python("rfc3161_client", f, c) },
-    Client { name: "rfc3161ng", runs: |f, c| python("rfc3161ng", f, c) },
-    Client { name: "pyHanko", runs: |f, c| python("pyhanko", f, c) },
-    Client { name: "pkijs", runs: node },
-    Client { name: "BouncyCastle", runs: java },
-    Client { name: "jarsigner", runs: jar::judge },
-    Client { name: "osslsigncode", runs: portable_executable::judge },
+pub(crate) const CLIENTS: [Client; 9] = [
+    client("openssl ts", openssl::judge),
+    client_with("curl", openssl::judge_with_curl, "openssl ts does"),
+    client("rfc3161-client (sigstore)", |f, c| python("rfc3161_client", f, c)),
+    client_with("rfc3161ng", |f, c| python("rfc3161ng", f, c), "by the certificate it is given"),
+    client("pyHanko", |f, c| python("pyhanko", f, c)),
+    client("pkijs", node),
+    client("BouncyCastle", java),
+    client("jarsigner", jar::judge),
+    client("osslsigncode", portable_executable::judge),
 ];
 
 impl Client {
@@ -153,13 +179,9 @@ fn parse(printed: &str) -> Vec<Verdict> {
         let told: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
         let text = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
         let flag = |key: &str| told[key].as_bool().unwrap_or_default();
-        Verdict {
-            suite: text("suite"),
-            accepts: flag("accepts"),
-            why: text("why"),
-            refuses_other_data: flag("refuses_other_data"),
-            refuses_other_root: flag("refuses_other_root"),
-        }
+        let refused = |wrong: &&str| told["refuses"][*wrong].as_bool() == Some(true);
+        let refuses = WRONG.into_iter().filter(refused).map(str::to_owned).collect();
+        Verdict { suite: text("suite"), accepts: flag("accepts"), why: text("why"), refuses }
     };
     printed.lines().filter(|line| line.starts_with('{')).map(verdict).collect()
 }

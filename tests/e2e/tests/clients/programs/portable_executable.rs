@@ -4,6 +4,7 @@ use std::fs;
 
 use chronolease_e2e::tools::{expect, run, said};
 
+use super::wrong::Holder;
 use super::{Case, Files, Verdict, text};
 
 pub(super) fn judge(files: &Files, cases: &[Case]) -> Vec<Verdict> {
@@ -29,16 +30,72 @@ fn one(files: &Files, case: &Case) -> Verdict {
     if !accepts {
         return Verdict::refused(case.suite, why);
     }
-    let mut changed = fs::read(files.path("signed.exe")).expect("it was written");
+    let signed = fs::read(files.path("signed.exe")).expect("it was written");
+    let mut changed = signed.clone();
     changed[HEADERS_LEN] ^= 1;
-    fs::write(files.path("changed.exe"), changed).expect("the folder is ours");
-    Verdict {
-        suite: case.suite.to_owned(),
-        accepts,
-        why,
-        refuses_other_data: !verify(files, root, "changed.exe").0,
-        refuses_other_root: !verify(files, other_root, "signed.exe").0,
+    set_checksum(&mut changed);
+    let mut verdict = Verdict::accepted(case.suite);
+    let takes = |program: &[u8]| {
+        fs::write(files.path("changed.exe"), program).expect("the folder is ours");
+        verify(files, root, "changed.exe")
+    };
+    verdict.note("other_data", !takes(&changed).0);
+    verdict.note("other_root", !verify(files, other_root, "signed.exe").0);
+    let holder = Holder { der: signature(&signed), attribute: TIME_STAMP_TOKEN };
+    for (what, signature) in holder.with_others(case) {
+        let (accepted, said) = takes(&with_signature(&signed, &signature));
+        assert!(accepted || what != "sound", "a token was not put in its place: {said}");
+        verdict.note(what, !accepted);
     }
+    verdict
+}
+
+/// The attribute of Microsoft, 1.3.6.1.4.1.311.3.3.1.
+const TIME_STAMP_TOKEN: &[u8] = &[6, 10, 0x2b, 6, 1, 4, 1, 0x82, 0x37, 3, 3, 1];
+
+/// Where a program says how long its signatures are and where they begin: they are its end.
+const SIGNATURES: usize = 216;
+const CHECKSUM: usize = 152;
+/// Before each signature: its length with this, and its kind.
+const SIGNATURE_HEADER_LEN: usize = 8;
+
+fn u32_at(program: &[u8], at: usize) -> usize {
+    let octets = program[at..at + 4].try_into().expect("four octets");
+    usize::try_from(u32::from_le_bytes(octets)).expect("programs are small")
+}
+
+fn put_u32(program: &mut [u8], at: usize, value: usize) {
+    let value = u32::try_from(value).expect("programs are small");
+    program[at..at + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+/// The one signature of a program, in DER, with what fills it up.
+fn signature(program: &[u8]) -> &[u8] {
+    &program[u32_at(program, SIGNATURES) + SIGNATURE_HEADER_LEN..]
+}
+
+/// The program with another signature.
+fn with_signature(program: &[u8], signature: &[u8]) -> Vec<u8> {
+    let begin = u32_at(program, SIGNATURES);
+    let mut changed = program[..begin + SIGNATURE_HEADER_LEN].to_vec();
+    changed.extend(signature);
+    changed.resize(changed.len().next_multiple_of(8), 0);
+    let length = changed.len() - begin;
+    put_u32(&mut changed, begin, length);
+    put_u32(&mut changed, SIGNATURES + 4, length);
+    set_checksum(&mut changed);
+    changed
+}
+
+/// The sum over all 16-bit words but itself, with its carries, and the length.
+fn set_checksum(program: &mut [u8]) {
+    put_u32(program, CHECKSUM, 0);
+    let words = program.chunks(2).map(|word| usize::from(word[0]) | usize::from(word[1]) << 8);
+    let mut sum: usize = words.sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    put_u32(program, CHECKSUM, sum + program.len());
 }
 
 /// A token that does not verify is no failure to it, so its words count too.
