@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chronolease_core::id::{SpkiPin, TsuId};
-use chronolease_core::wire::{self, PROTOCOL_VERSION, RefusedWhy, ToMonitor, ToTsu, WireError};
+use chronolease_core::wire::{
+    self, Hello, Opening, PROTOCOL_VERSION, RefusedWhy, ToMonitor, ToTsu, WireError,
+};
 use chronolease_net::frame::{FrameError, read_frame, write_frame};
 use chronolease_net::tls::{self, TlsError, TlsListener};
 use chronolease_sys::Clocks;
@@ -68,6 +70,11 @@ enum LinkError {
     OutOfOrder,
     #[error("its key is not pinned for the TSU {0}")]
     Identity(TsuId),
+    #[error(
+        "the TSU {} speaks protocol version {}, and this monitor version {PROTOCOL_VERSION}: install \
+         the same release on both boxes", .0.tsu, .0.version
+    )]
+    Version(Opening),
 }
 
 impl Links {
@@ -109,25 +116,12 @@ impl Connection {
     async fn run(self, stream: TlsStream<TcpStream>) -> Result<(), LinkError> {
         let channel = tls::channel_binding(stream.get_ref().1)?;
         let (mut reader, mut writer) = tokio::io::split(stream);
-        let first = tokio::time::timeout(HELLO_TIMEOUT, read_frame(&mut reader)).await;
-        let Some(frame) = first.map_err(|_| LinkError::NoHello)?? else { return Ok(()) };
-        let ToMonitor::Hello(hello) = wire::decode_to_monitor(&frame)? else {
-            return Err(LinkError::OutOfOrder);
-        };
+        let Some(hello) = hello(&mut reader, &mut writer).await? else { return Ok(()) };
         let belongs = |r: &Registered| r.tsu == hello.tsu && r.pins.contains(&self.pin);
         let Some(ward) = self.registered.iter().position(belongs) else {
             write(&mut writer, &ToTsu::Refused(RefusedWhy::Identity)).await?;
             return Err(LinkError::Identity(hello.tsu));
         };
-        if hello.version != PROTOCOL_VERSION {
-            tracing::warn!(
-                tsu = %hello.tsu,
-                theirs = hello.version,
-                ours = PROTOCOL_VERSION,
-                "this TSU speaks another version of the protocol: install the same release on both \
-                 boxes"
-            );
-        }
         let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
         let connected = Event::Connected { conn: self.conn, hello, channel };
         if self.engine.send(Input::Connected { ward, event: connected, outgoing }).await.is_err() {
@@ -168,6 +162,25 @@ impl Connection {
     }
 }
 
+/// The first message of a TSU that speaks this version; `None` when it goes away without one.
+async fn hello<R, W>(reader: &mut R, writer: &mut W) -> Result<Option<Hello>, LinkError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let first = tokio::time::timeout(HELLO_TIMEOUT, read_frame(reader)).await;
+    let Some(frame) = first.map_err(|_| LinkError::NoHello)?? else { return Ok(None) };
+    // Of another version's Hello this much can be read, and no more.
+    if let Some(opening) = Opening::read(&frame).filter(|o| o.version != PROTOCOL_VERSION) {
+        write(writer, &ToTsu::Refused(RefusedWhy::Version(PROTOCOL_VERSION))).await?;
+        return Err(LinkError::Version(opening));
+    }
+    match wire::decode_to_monitor(&frame)? {
+        ToMonitor::Hello(hello) => Ok(Some(hello)),
+        _ => Err(LinkError::OutOfOrder),
+    }
+}
+
 /// Sends until the engine drops its end, then closes in good order.
 async fn talk<W: AsyncWrite + Unpin>(
     writer: &mut W,
@@ -185,4 +198,70 @@ async fn write<W: AsyncWrite + Unpin>(writer: &mut W, message: &ToTsu) -> Result
     let frame = wire::encode_to_tsu(message);
     let written = tokio::time::timeout(WRITE_TIMEOUT, write_frame(writer, &frame));
     Ok(written.await.map_err(|_| LinkError::Stuck)??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chronolease_core::evidence::TreeHead;
+    use chronolease_core::id::{BootId, Incarnation};
+
+    fn ours() -> Hello {
+        Hello {
+            version: PROTOCOL_VERSION,
+            tsu: TsuId::new("tsu-1").expect("a fair name"),
+            incarnation: Incarnation::from_bytes([1; 16]),
+            boot_id: BootId::from_bytes([2; 16]),
+            held: TreeHead::empty(),
+        }
+    }
+
+    /// What the monitor makes of this first message, and what it answers.
+    async fn says(frame: &[u8]) -> (Result<Option<Hello>, LinkError>, Option<ToTsu>) {
+        let (mut tsu, monitor) = tokio::io::duplex(1_024);
+        let (mut reader, mut writer) = tokio::io::split(monitor);
+        write_frame(&mut tsu, frame).await.expect("there is room");
+        let result = hello(&mut reader, &mut writer).await;
+        drop((reader, writer));
+        let answer = read_frame(&mut tsu).await.expect("a frame or nothing");
+        (result, answer.map(|der| wire::decode_to_tsu(&der).expect("a message")))
+    }
+
+    #[tokio::test]
+    async fn a_hello_of_another_version_is_refused_and_both_boxes_name_both_versions() {
+        let mine = wire::encode_to_monitor(&ToMonitor::Hello(ours()));
+        let (result, answer) = says(&mine).await;
+        assert_eq!((result.expect("it is one"), answer), (Some(ours()), None));
+
+        // The version behind the tag and the length, and a tail that nobody here knows.
+        let mut other = mine;
+        other[4] = PROTOCOL_VERSION + 1;
+        other.truncate(12);
+        other.extend([0xbf, 0x81, 0x00, 0x01, 0xff]);
+        other[1] = u8::try_from(other.len() - 2).expect("short");
+        assert!(wire::decode_to_monitor(&other).is_err());
+        let (result, answer) = says(&other).await;
+        let (ours, theirs) = (PROTOCOL_VERSION, PROTOCOL_VERSION + 1);
+        let logged = result.expect_err("another version").to_string();
+        let both =
+            format!("tsu-1 speaks protocol version {theirs}, and this monitor version {ours}");
+        assert!(logged.contains(&both), "{logged}");
+        // The TSU puts its own number, which is ours here, beside what it is told.
+        let Some(ToTsu::Refused(why)) = answer else { panic!("{answer:?}") };
+        assert_eq!(why, RefusedWhy::Version(ours));
+    }
+
+    #[tokio::test]
+    async fn another_message_or_none_is_no_hello() {
+        let early = wire::encode_to_monitor(&ToMonitor::Cosigned("no".to_owned()));
+        let (result, answer) = says(&early).await;
+        assert!(matches!(result, Err(LinkError::OutOfOrder)), "{result:?}");
+        assert_eq!(answer, None);
+        // A Hello of this version must be one to its end.
+        let mut broken = wire::encode_to_monitor(&ToMonitor::Hello(ours()));
+        broken.push(0);
+        let (result, answer) = says(&broken).await;
+        assert!(matches!(result, Err(LinkError::Wire(_))), "{result:?}");
+        assert_eq!(answer, None);
+    }
 }

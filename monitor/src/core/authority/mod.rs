@@ -100,7 +100,7 @@ impl Ward {
         }
         match event {
             Event::Connected { conn, hello, .. } if hello.version != PROTOCOL_VERSION => {
-                connections::refuse(conn, RefusedWhy::Version, out);
+                connections::refuse(conn, RefusedWhy::Version(PROTOCOL_VERSION), out);
             }
             Event::Connected { conn, hello, channel } => {
                 let admission = self.leases.admits(&self.record, hello.incarnation, context.now);

@@ -5,6 +5,7 @@
 //! very same bytes is refused, so one meaning has one encoding.
 
 pub(crate) mod asn1;
+mod opening;
 
 use crate::clock_reader::ReaderWord;
 use crate::confirmation::{Batch, Confirmation, NotConfirmed, SignedConfirmation};
@@ -14,8 +15,10 @@ use crate::id::{BatchSeq, BootId, Incarnation, LeaseSeq, Nonce, TsuId};
 use crate::lease::{EndingCause, LeaseTerms, SignedLease};
 use crate::sample::Sample;
 
+pub use opening::Opening;
+
 /// The version of this protocol. Both ends must speak the same one.
-pub const PROTOCOL_VERSION: u8 = 5;
+pub const PROTOCOL_VERSION: u8 = 6;
 
 /// The largest message, in bytes of DER without the length in front.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
@@ -42,7 +45,7 @@ pub enum ToMonitor {
 /// The TSU introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// Must be [`PROTOCOL_VERSION`].
+    /// Must be [`PROTOCOL_VERSION`]. With `tsu` it makes the [`Opening`].
     pub version: u8,
     /// Which ward of the monitor calls; it must fit the pinned key of the connection.
     pub tsu: TsuId,
@@ -150,12 +153,13 @@ pub struct Witnessed {
 /// Why the monitor does not admit a TSU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedWhy {
-    /// The versions of the protocol differ.
+    /// The versions of the protocol differ; this is the monitor's. In every version it is written
+    /// alike, so that a TSU of any other can read it.
     #[error(
-        "the monitor does not speak protocol version {PROTOCOL_VERSION}, as this TSU does: \
-         install the same release on both boxes"
+        "the monitor speaks protocol version {0}, and this TSU version {PROTOCOL_VERSION}: install \
+         the same release on both boxes"
     )]
-    Version,
+    Version(u8),
     /// The key of the connection is not pinned for the TSU id that the Hello names.
     #[error("the TSU id does not belong to the key of this connection")]
     Identity,

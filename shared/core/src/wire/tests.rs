@@ -111,7 +111,8 @@ fn to_tsu() -> impl Strategy<Value = ToTsu> {
         any::<(String, Vec<u8>)>().prop_map(|(cosignature, checkpoint)| {
             ToTsu::Witnessed(Witnessed { cosignature, checkpoint })
         }),
-        prop::sample::select(vec![Version, Identity, Wait, Busy]).prop_map(ToTsu::Refused),
+        prop::sample::select(vec![Identity, Wait, Busy]).prop_map(ToTsu::Refused),
+        any::<u8>().prop_map(|monitor| ToTsu::Refused(Version(monitor))),
         any::<(Vec<u8>, Vec<u8>)>().prop_map(|(der, signature)| {
             ToTsu::Confirmed(SignedConfirmation { der, signature })
         }),
@@ -174,9 +175,21 @@ proptest! {
     }
 
     #[test]
+    fn the_opening_says_what_the_hello_says(message in to_monitor()) {
+        let opening = match &message {
+            ToMonitor::Hello(hello) => {
+                Some(Opening { version: hello.version, tsu: hello.tsu.clone() })
+            }
+            _ => None,
+        };
+        prop_assert_eq!(Opening::read(&encode_to_monitor(&message)), opening);
+    }
+
+    #[test]
     fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         let _ = decode_to_monitor(&bytes);
         let _ = decode_to_tsu(&bytes);
+        let _ = Opening::read(&bytes);
         let _ = decode_terms(&bytes);
     }
 }
@@ -206,10 +219,12 @@ fn the_documented_bytes_are_what_is_sent() {
         boot_id: BootId::from_bytes([0x22; 16]),
         held: TreeHead { size: TreeSize::new(300), root: Hash::from_bytes([0x33; 32]) },
     }));
-    let head = [0xa0, 0x56, 2, 1, 5, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
+    let head = [0xa0, 0x56, 2, 1, 6, 0x0c, 5, b't', b's', b'u', b'-', b'1', 4, 0x10, 0x11];
     assert_eq!(hello[..head.len()], head);
     assert_eq!(hello.len(), 88);
     assert_eq!(hello[48..56], [0x30, 0x26, 2, 2, 1, 0x2c, 4, 0x20]);
+    let refused = encode_to_tsu(&ToTsu::Refused(RefusedWhy::Version(PROTOCOL_VERSION)));
+    assert_eq!(refused, [0x88, 1, 6]);
 }
 
 /// The answers that `docs/protocol.md` explains: the nonce is `0x44` throughout.
@@ -277,10 +292,58 @@ fn a_lease_opens_only_with_its_signature() {
     assert_eq!(lease.open(|_, _| false), Err(crate::lease::LeaseError::Signature));
 }
 
-/// What is told a TSU of another version must name its own, since it alone knows that one.
 #[test]
-fn whoever_speaks_another_version_is_told_what_to_do() {
-    let told = RefusedWhy::Version.to_string();
-    assert!(told.contains(&format!("version {PROTOCOL_VERSION}")), "{told}");
+fn whoever_speaks_another_version_is_told_both_and_what_to_do() {
+    let told = RefusedWhy::Version(PROTOCOL_VERSION + 1).to_string();
+    assert!(
+        told.contains(&format!("the monitor speaks protocol version {}", PROTOCOL_VERSION + 1))
+    );
+    assert!(told.contains(&format!("this TSU version {PROTOCOL_VERSION}")), "{told}");
     assert!(told.contains("the same release on both boxes"), "{told}");
+}
+
+/// A Hello of another version: as all begin, then something that nobody here knows.
+fn other_hello(version: &[u8], tail: &[u8]) -> Vec<u8> {
+    let mut contents = vec![2, u8::try_from(version.len()).expect("short")];
+    contents.extend(version);
+    contents.extend([0x0c, 5]);
+    contents.extend(b"tsu-1");
+    contents.extend(tail);
+    let length = u16::try_from(contents.len()).expect("a message");
+    let mut der = match length {
+        0..0x80 => vec![0xa0, length.to_be_bytes()[1]],
+        0x80..0x100 => vec![0xa0, 0x81, length.to_be_bytes()[1]],
+        _ => vec![0xa0, 0x82, length.to_be_bytes()[0], length.to_be_bytes()[1]],
+    };
+    der.extend(contents);
+    der
+}
+
+#[test]
+fn the_opening_of_a_hello_is_read_whatever_follows() {
+    for tail in [&[][..], &[0xff; 3], &[0x55; 200], &[0; 3_000]] {
+        for (written, version) in [(&[7][..], 7), (&[0], 0), (&[0, 0x80], 0x80), (&[0, 255], 255)] {
+            let der = other_hello(written, tail);
+            assert_eq!(Opening::read(&der), Some(Opening { version, tsu: tsu() }), "{der:02x?}");
+            assert!(decode_to_monitor(&der).is_err(), "it is no Hello of ours");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_open_as_every_hello_is_none() {
+    let good = other_hello(&[7], &[0x55; 200]);
+    for short in 0..good.len() {
+        assert_eq!(Opening::read(&good[..short]), None, "{short} bytes");
+    }
+    for version in [&[][..], &[0x80], &[0, 7], &[1, 0], &[0, 0, 0x80]] {
+        assert_eq!(Opening::read(&other_hello(version, &[])), None, "{version:?}");
+    }
+    let trailing = [&good[..], &[0]].concat();
+    let mut other_message = good.clone();
+    other_message[0] = 0xa1;
+    let long_length = [&[0xa0, 0x81, 10][..], &other_hello(&[7], &[])[2..]].concat();
+    for bytes in [trailing, other_message, long_length, other_hello(&[7], &[0; 16_384])] {
+        assert_eq!(Opening::read(&bytes), None, "{:02x?}", &bytes[..8]);
+    }
 }

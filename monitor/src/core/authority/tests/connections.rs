@@ -187,6 +187,6 @@ fn a_stranger_to_the_protocol_ends_no_lease() {
         },
         channel: ChannelBinding::from_bytes([2; 32]),
     });
-    assert_eq!(bench.refused(2), Some(RefusedWhy::Version));
+    assert_eq!(bench.refused(2), Some(RefusedWhy::Version(PROTOCOL_VERSION)));
     assert_eq!((bench.ending(), bench.ward.state()), (None, WardState::Granted));
 }

@@ -67,7 +67,7 @@ pub(in crate::wire) struct LeaseEnded {
 }
 
 /// `ToTsu ::= CHOICE { welcome [0], refused [1], probe [2], grant [3], revoke [4],
-/// witnessed [5], confirmed [6], notConfirmed [7] }`
+/// witnessed [5], confirmed [6], notConfirmed [7], otherVersion [8] }`
 #[derive(AsnType, Encode, Decode)]
 #[rasn(choice, automatic_tags)]
 pub(in crate::wire) enum ToTsu {
@@ -79,6 +79,7 @@ pub(in crate::wire) enum ToTsu {
     Witnessed(Witnessed),
     Confirmed(SignedConfirmation),
     NotConfirmed(NotConfirmed),
+    OtherVersion(u8),
 }
 
 /// `Welcome ::= SEQUENCE { vouched, shown }`
@@ -185,12 +186,12 @@ impl From<&wire::ToTsu> for ToTsu {
                 vouched: TreeHead::from(&held.vouched),
                 shown: TreeHead::from(&held.shown),
             }),
-            wire::ToTsu::Refused(why) => Self::Refused(match why {
-                wire::RefusedWhy::Version => 1,
-                wire::RefusedWhy::Identity => 2,
-                wire::RefusedWhy::Wait => 3,
-                wire::RefusedWhy::Busy => 4,
-            }),
+            wire::ToTsu::Refused(why) => match why {
+                wire::RefusedWhy::Version(monitor) => Self::OtherVersion(*monitor),
+                wire::RefusedWhy::Identity => Self::Refused(2),
+                wire::RefusedWhy::Wait => Self::Refused(3),
+                wire::RefusedWhy::Busy => Self::Refused(4),
+            },
             wire::ToTsu::Probe(nonce) => Self::Probe(Bytes32::new(*nonce.as_bytes())),
             wire::ToTsu::Grant(lease) => Self::Grant(SignedLease::from(lease)),
             wire::ToTsu::Revoke { up_to, cause } => {
@@ -217,7 +218,6 @@ impl TryFrom<ToTsu> for wire::ToTsu {
                 shown: held.shown.into(),
             }),
             ToTsu::Refused(code) => Self::Refused(match code {
-                1 => wire::RefusedWhy::Version,
                 2 => wire::RefusedWhy::Identity,
                 3 => wire::RefusedWhy::Wait,
                 4 => wire::RefusedWhy::Busy,
@@ -238,6 +238,7 @@ impl TryFrom<ToTsu> for wire::ToTsu {
                 let why = confirmation::NotConfirmed::from_code(why);
                 Self::NotConfirmed(BatchSeq::new(sequence), why.ok_or(WireError::Range("why"))?)
             }
+            ToTsu::OtherVersion(monitor) => Self::Refused(wire::RefusedWhy::Version(monitor)),
         })
     }
 }
