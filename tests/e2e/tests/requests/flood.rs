@@ -55,7 +55,7 @@ impl Held {
     }
 
     /// The negative control of [`Self::is_held_again`]: it sees a few connections that are kept, and
-    /// one descriptor, thread or task more than there may be.
+    /// as many descriptors, threads or tasks more than there may be.
     pub(crate) fn tells_what_is_kept(&self, rig: &Rig) {
         let kept = [(); KEPT].map(|()| {
             let mut client = connect(rig);
@@ -75,9 +75,9 @@ impl Held {
 
         let now = Self::by(rig);
         let fewer = [
-            Self { descriptors: now.descriptors - 1, ..now },
-            Self { threads: now.threads - POOL - 1, ..now },
-            Self { tasks: now.tasks - 1.0, ..now },
+            Self { descriptors: now.descriptors - KEPT, ..now },
+            Self { threads: now.threads.saturating_sub(POOL + KEPT), ..now },
+            Self { tasks: now.tasks - KEPT as f64, ..now },
         ];
         for before in fewer {
             assert!(before.bounds(rig).is_err(), "{before:?} bounds {now:?}");
