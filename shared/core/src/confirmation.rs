@@ -6,6 +6,7 @@
 //! comparison.
 
 use crate::broken::{Condition, kept};
+use crate::coded::coded;
 use crate::evidence::TreeHead;
 use crate::evidence::merkle::{CompactRange, Hash, leaf_hash};
 use crate::id::{BatchSeq, ChannelBinding, Incarnation, LeaseSeq, TsuId};
@@ -225,41 +226,16 @@ impl SignedConfirmation {
     }
 }
 
-macro_rules! reasons {
-    ($($name:ident = $code:literal, $label:literal;)+) => {
-        impl NotConfirmed {
-            /// Every reason.
-            pub const ALL: &'static [Self] = &[$(Self::$name),+];
-
-            /// The reason as a metric label.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$name => $label,)+ }
-            }
-
-            /// The reason's number on the wire.
-            #[must_use]
-            pub const fn code(self) -> u8 {
-                match self { $(Self::$name => $code,)+ }
-            }
-
-            /// The reason with this number on the wire.
-            #[must_use]
-            pub const fn from_code(code: u8) -> Option<Self> {
-                match code { $($code => Some(Self::$name),)+ _ => None }
-            }
-        }
-    };
-}
-
-reasons! {
-    NoLease = 1, "no-lease";
-    NoUtc = 2, "no-utc";
-    Wide = 3, "wide";
-    TooEarly = 4, "too-early";
-    TooLate = 5, "too-late";
-    NoRecord = 6, "no-record";
-    Blackout = 7, "blackout";
+coded! {
+    NotConfirmed {
+        NoLease = 1, "no-lease";
+        NoUtc = 2, "no-utc";
+        Wide = 3, "wide";
+        TooEarly = 4, "too-early";
+        TooLate = 5, "too-late";
+        NoRecord = 6, "no-record";
+        Blackout = 7, "blackout";
+    }
 }
 
 #[cfg(all(test, not(feature = "negative-control")))]

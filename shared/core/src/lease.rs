@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::coded::coded;
 use crate::id::{ChannelBinding, Incarnation, LeaseSeq, TsuId};
 use crate::leap::blackout::Blackout;
 use crate::sample::Sample;
@@ -97,37 +98,17 @@ impl SignedLease {
 
 macro_rules! ending_causes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $label:literal, latches: $latches:literal;)+) => {
-        /// Why a lease ended. The labels stand in metrics, logs and alarms.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum EndingCause { $($(#[$doc])* $name,)+ }
+        coded! {
+            /// Why a lease ended. The labels stand in metrics, logs and alarms.
+            pub enum EndingCause { $($(#[$doc])* $name = $code, $label;)+ }
+        }
 
         impl EndingCause {
-            /// Every cause there is.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
-
-            /// The cause as a metric label.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$name => $label,)+ }
-            }
-
             /// Whether the cause latches: the longer hold, and a reset unless re-arming is
             /// automatic.
             #[must_use]
             pub const fn latches(self) -> bool {
                 match self { $(Self::$name => $latches,)+ }
-            }
-
-            /// The cause's number on the wire.
-            #[must_use]
-            pub const fn code(self) -> u8 {
-                match self { $(Self::$name => $code,)+ }
-            }
-
-            /// The cause with this number on the wire.
-            #[must_use]
-            pub const fn from_code(code: u8) -> Option<Self> {
-                match code { $($code => Some(Self::$name),)+ _ => None }
             }
 
             /// The cause with this label.

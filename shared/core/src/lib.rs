@@ -32,6 +32,7 @@ compile_error!("cores whose conditions can be left out must never be built as a 
 pub mod broken;
 pub mod budget;
 pub mod clock_reader;
+mod coded;
 pub mod confirmation;
 pub mod evidence;
 pub mod fusion;

@@ -5,6 +5,7 @@
 use core::fmt;
 
 use crate::clock_reader::RawWindow;
+use crate::coded::coded;
 use crate::interval::Interval;
 use crate::leap::passage::Reading;
 use crate::time::{Bound, Ppb, RawInstant, Span};
@@ -36,59 +37,24 @@ pub enum PpsState {
     Unclear,
 }
 
-impl PpsState {
-    /// Every state.
-    pub const ALL: &'static [Self] = &[
-        Self::Absent,
-        Self::Acquiring,
-        Self::Good,
-        Self::Shifted,
-        Self::Lost,
-        Self::Doubled,
-        Self::Jittery,
-        Self::Unclear,
-    ];
-
-    /// The state as a metric label.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Absent => "absent",
-            Self::Acquiring => "acquiring",
-            Self::Good => "good",
-            Self::Shifted => "shifted",
-            Self::Lost => "lost",
-            Self::Doubled => "doubled",
-            Self::Jittery => "jittery",
-            Self::Unclear => "unclear",
-        }
+coded! {
+    PpsState {
+        Absent = 1, "absent";
+        Acquiring = 2, "acquiring";
+        Good = 3, "good";
+        Shifted = 4, "shifted";
+        Lost = 5, "lost";
+        Doubled = 6, "doubled";
+        Jittery = 7, "jittery";
+        Unclear = 8, "unclear";
     }
+}
 
+impl PpsState {
     /// Whether something is wrong with the signal, or with UTC as the sources have it.
     #[must_use]
     pub const fn is_anomaly(self) -> bool {
         matches!(self, Self::Shifted | Self::Lost | Self::Doubled | Self::Jittery)
-    }
-
-    /// The number in the evidence log.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Absent => 1,
-            Self::Acquiring => 2,
-            Self::Good => 3,
-            Self::Shifted => 4,
-            Self::Lost => 5,
-            Self::Doubled => 6,
-            Self::Jittery => 7,
-            Self::Unclear => 8,
-        }
-    }
-
-    /// The state with this number.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.iter().copied().find(|state| state.code() == code)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The kernel's own account of its clock, as adjtimex(2) tells it.
 
+use crate::coded::coded;
 use crate::time::{Bound, Span};
 
 /// What adjtimex(2) returned, in the kernel's own units. Nothing in it is checked.
@@ -132,30 +133,9 @@ impl KernelStatus {
     }
 }
 
-macro_rules! codes {
-    ($type:ident { $($name:ident = $code:literal),+ }) => {
-        impl $type {
-            /// Every one there is.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
-
-            /// The number that stands for it in a report.
-            #[must_use]
-            pub const fn code(self) -> u8 {
-                match self { $(Self::$name => $code,)+ }
-            }
-
-            /// What this number stands for in a report.
-            #[must_use]
-            pub const fn from_code(code: u8) -> Option<Self> {
-                match code { $($code => Some(Self::$name),)+ _ => None }
-            }
-        }
-    };
-}
-
 // The numbers of `linux/timex.h`.
-codes!(TimeState { Ok = 0, Insert = 1, Delete = 2, InProgress = 3, Wait = 4, Error = 5 });
-codes!(OddReading {
+coded!(TimeState { Ok = 0, Insert = 1, Delete = 2, InProgress = 3, Wait = 4, Error = 5 });
+coded!(OddReading {
     Refused = 1, State = 2, Status = 3, MaxError = 4, EstimatedError = 5, Offset = 6,
     Frequency = 7, TaiOffset = 8
 });

@@ -1,5 +1,7 @@
 //! What a watch says at one instant, for the cores and for the other box.
 
+use crate::coded::coded;
+
 use super::{KernelState, Lost, Mark, Marker, OddReading, Since, StepNotice};
 
 /// What a reader that is heard tells of the box besides its clocks.
@@ -72,58 +74,30 @@ pub struct ReaderWord {
     pub heard: Result<Account, LostKind>,
 }
 
-macro_rules! lost_kinds {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $label:literal;)+) => {
-        /// Why a reader is lost, without figures. See [`Lost`].
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum LostKind { $($(#[$doc])* $name,)+ }
-
-        impl LostKind {
-            /// Every one there is.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
-
-            /// The reason as a metric label.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$name => $label,)+ }
-            }
-
-            /// Its number on the wire.
-            #[must_use]
-            pub const fn code(self) -> u8 {
-                match self { $(Self::$name => $code,)+ }
-            }
-
-            /// What this number means on the wire.
-            #[must_use]
-            pub const fn from_code(code: u8) -> Option<Self> {
-                match code { $($code => Some(Self::$name),)+ _ => None }
-            }
-        }
-    };
-}
-
-lost_kinds! {
-    /// [`Lost::NeverHeard`]
-    NeverHeard = 1, "never-heard";
-    /// [`Lost::Unreachable`]
-    Unreachable = 2, "unreachable";
-    /// [`Lost::Closed`]
-    Closed = 3, "closed";
-    /// [`Lost::Malformed`]
-    Malformed = 4, "malformed";
-    /// [`Lost::Silent`]
-    Silent = 5, "silent";
-    /// [`Lost::Gap`]
-    Gap = 6, "gap";
-    /// [`Lost::Restarted`]
-    Restarted = 7, "restarted";
-    /// [`Lost::OtherBoot`]
-    OtherBoot = 8, "other-boot";
-    /// [`Lost::Future`]
-    Future = 9, "future";
-    /// [`Lost::RawRegressed`]
-    RawRegressed = 10, "raw-regressed";
+coded! {
+    /// Why a reader is lost, without figures. See [`Lost`].
+    pub enum LostKind {
+        /// [`Lost::NeverHeard`]
+        NeverHeard = 1, "never-heard";
+        /// [`Lost::Unreachable`]
+        Unreachable = 2, "unreachable";
+        /// [`Lost::Closed`]
+        Closed = 3, "closed";
+        /// [`Lost::Malformed`]
+        Malformed = 4, "malformed";
+        /// [`Lost::Silent`]
+        Silent = 5, "silent";
+        /// [`Lost::Gap`]
+        Gap = 6, "gap";
+        /// [`Lost::Restarted`]
+        Restarted = 7, "restarted";
+        /// [`Lost::OtherBoot`]
+        OtherBoot = 8, "other-boot";
+        /// [`Lost::Future`]
+        Future = 9, "future";
+        /// [`Lost::RawRegressed`]
+        RawRegressed = 10, "raw-regressed";
+    }
 }
 
 #[cfg(test)]

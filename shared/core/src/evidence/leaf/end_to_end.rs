@@ -1,5 +1,6 @@
 //! The monitor asked a TSU's public endpoint for a token, as any client would.
 
+use crate::coded::coded;
 use crate::id::TsuId;
 use crate::interval::Interval;
 use crate::time::RawInstant;
@@ -27,56 +28,28 @@ pub struct EndToEnd {
     pub result: EndToEndResult,
 }
 
-macro_rules! results {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $label:literal;)+) => {
-        /// What a token from the public endpoint shows, or its absence.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum EndToEndResult { $($(#[$doc])* $name,)+ }
-
-        impl EndToEndResult {
-            /// Every result.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
-
-            /// The result as a metric label.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$name => $label,)+ }
-            }
-
-            /// The number that stands for it in a leaf.
-            #[must_use]
-            pub const fn code(self) -> u8 {
-                match self { $(Self::$name => $code,)+ }
-            }
-
-            /// What this number stands for in a leaf.
-            #[must_use]
-            pub const fn from_code(code: u8) -> Option<Self> {
-                match code { $($code => Some(Self::$name),)+ _ => None }
-            }
-        }
-    };
-}
-
-results! {
-    /// A token of the TSU whose time is provably right: P1 holds whatever UTC was.
-    Good = 1, "good";
-    /// A token of the TSU whose time is neither provably right nor provably wrong.
-    Unclear = 2, "unclear";
-    /// A token of the TSU, while UTC is not known.
-    NoUtc = 3, "no-utc";
-    /// A refusal for want of a lease, and indeed none need be held.
-    NoLease = 4, "no-lease";
-    /// A refusal although a lease is held, or for another reason.
-    Refused = 5, "refused";
-    /// No answer.
-    Unreachable = 6, "unreachable";
-    /// What came is not the token that was asked for.
-    Unverifiable = 7, "unverifiable";
-    /// A token of the TSU whose time is provably wrong: P1 is broken.
-    WrongTime = 8, "wrong-time";
-    /// A token of the TSU, made while it cannot hold a lease.
-    WithoutLease = 9, "without-lease";
+coded! {
+    /// What a token from the public endpoint shows, or its absence.
+    pub enum EndToEndResult {
+        /// A token of the TSU whose time is provably right: P1 holds whatever UTC was.
+        Good = 1, "good";
+        /// A token of the TSU whose time is neither provably right nor provably wrong.
+        Unclear = 2, "unclear";
+        /// A token of the TSU, while UTC is not known.
+        NoUtc = 3, "no-utc";
+        /// A refusal for want of a lease, and indeed none need be held.
+        NoLease = 4, "no-lease";
+        /// A refusal although a lease is held, or for another reason.
+        Refused = 5, "refused";
+        /// No answer.
+        Unreachable = 6, "unreachable";
+        /// What came is not the token that was asked for.
+        Unverifiable = 7, "unverifiable";
+        /// A token of the TSU whose time is provably wrong: P1 is broken.
+        WrongTime = 8, "wrong-time";
+        /// A token of the TSU, made while it cannot hold a lease.
+        WithoutLease = 9, "without-lease";
+    }
 }
 
 impl EndToEndResult {

@@ -1,6 +1,7 @@
 //! The kinds of leaves.
 
 use crate::clock_reader::ReaderWord;
+use crate::coded::coded;
 use crate::confirmation::SignedConfirmation;
 use crate::id::{Incarnation, LeaseSeq, Serial, TsuId};
 use crate::interval::Interval;
@@ -232,26 +233,8 @@ pub enum Doubt {
     Smear(Smear),
 }
 
-macro_rules! codes {
-    ($type:ident { $($name:ident = $code:literal),+ }) => {
-        impl $type {
-            /// The number that stands for it in a leaf.
-            #[must_use]
-            pub const fn code(self) -> u8 {
-                match self { $(Self::$name => $code,)+ }
-            }
-
-            /// What this number stands for in a leaf.
-            #[must_use]
-            pub const fn from_code(code: u8) -> Option<Self> {
-                match code { $($code => Some(Self::$name),)+ _ => None }
-            }
-        }
-    };
-}
-
-codes!(BoxRole { Monitor = 1, Tsu = 2 });
-codes!(SourceState { Ok = 1, Falseticker = 2, Stale = 3, Unreachable = 4, Excluded = 5 });
+coded!(BoxRole { Monitor = 1, Tsu = 2 });
+coded!(SourceState { Ok = 1, Falseticker = 2, Stale = 3, Unreachable = 4, Excluded = 5 });
 
 /// What the clock reader of a box says changed: whether it is heard, a step, a disruption, whether the
 /// kernel holds its clock to be synchronised, its TAI offset, its flags for a leap second.
