@@ -82,7 +82,7 @@ impl Continuity {
     fn was_watched(&mut self, now: &Reading) -> Option<Break> {
         let began = core::mem::replace(&mut self.began, true);
         let heard = now.reader.heard();
-        let before = core::mem::replace(&mut self.mark, heard.ok().map(|_| now.reader.mark()));
+        let before = core::mem::replace(&mut self.mark, heard.ok().map(|_| now.reader.told()));
         let (untouched, watched) = (Condition::MonitorUntouched, Condition::MonitorWatched);
         match (before, heard) {
             (None, Err(_)) => None,

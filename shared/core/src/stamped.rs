@@ -14,13 +14,14 @@ use crate::sample::Sample;
 pub struct Reading {
     /// The clocks.
     pub sample: Sample,
-    /// What the clock reader's word was worth right after the sample was taken.
+    /// What the clock reader's word was worth right after the sample was taken. Its
+    /// [`mark`](ReaderView::mark) is of right before.
     pub reader: ReaderView,
 }
 
 /// Reads the clocks of a box anew each time it is asked.
 pub trait ReadClocks {
-    /// The clocks now, and then the clock reader's word on them.
+    /// The clock reader's mark, the clocks now, and then the reader's word on them.
     fn read(&self) -> Reading;
 }
 

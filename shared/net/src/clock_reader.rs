@@ -10,6 +10,7 @@ use std::time::Duration;
 use chronolease_core::clock_reader::{
     self as report, ClockReport, ClockWatch, Lost, Mark, ReaderState, ReaderView, Since,
 };
+use chronolease_core::sample::Sample;
 use chronolease_core::stamped::{ReadClocks, Reading};
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_sys::Clocks;
@@ -100,6 +101,15 @@ impl ClockReader {
         self.watch.borrow().view(now)
     }
 
+    /// Has the clocks read, and says what it can of them. A lease rests on the mark of its sample,
+    /// so the mark is taken first: this thread may be held up between sample and view, and somebody
+    /// may set the clock then.
+    fn watching(&self, sample: impl FnOnce() -> Sample) -> Reading {
+        let begun = self.watch.borrow().mark();
+        let sample = sample();
+        Reading { sample, reader: self.view(sample.raw_after).begun_at(begun) }
+    }
+
     /// Whether the reader watches at `now`.
     #[must_use]
     pub fn state(&self, now: RawInstant) -> ReaderState {
@@ -142,8 +152,7 @@ pub struct WatchedClocks {
 
 impl ReadClocks for WatchedClocks {
     fn read(&self) -> Reading {
-        let sample = self.clocks.sample_within(self.bracket);
-        Reading { sample, reader: self.reader.view(sample.raw_after) }
+        self.reader.watching(|| self.clocks.sample_within(self.bracket))
     }
 }
 

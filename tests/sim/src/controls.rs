@@ -58,8 +58,8 @@ const fn reader(
 }
 
 use Scene::{
-    Carried, Copied, Leap, Leased, LeasedCopied, LeasedLeap, Unprotected, UnprotectedLeased,
-    Witnessed,
+    Carried, Copied, HeldUp, Leap, Leased, LeasedCopied, LeasedLeap, Unprotected,
+    UnprotectedLeased, Witnessed,
 };
 
 /// All of them.
@@ -141,6 +141,15 @@ pub const ALL: &[Control] = &[
         "P5",
         0,
     ),
+    Control {
+        name: "shell: the clock reader's mark taken after the clocks were read",
+        left_out: &[],
+        slips: &[Slip::LateMark],
+        scene: HeldUp,
+        watched: true,
+        found_by: "watch",
+        seed: 4,
+    },
     shell(
         "assumption: box A does not freeze under a lease alone",
         &[],

@@ -17,6 +17,9 @@ pub struct Account {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReaderView {
     pub(super) heard: Result<Account, Lost>,
+    /// Where the watch stands.
+    pub(super) told: Mark,
+    /// Where it stood before the clocks were read.
     pub(super) mark: Mark,
     pub(super) began_by: Lost,
     pub(super) last_step: Option<StepNotice>,
@@ -31,25 +34,38 @@ impl ReaderView {
         self.heard
     }
 
-    /// The mark to keep with what is measured at this instant. One of an instant at which the
+    /// The same at the end of a reading of the clocks before which the watch stood at `begun`: what
+    /// came in between came after the clocks, or may have.
+    #[must_use]
+    pub const fn begun_at(self, begun: Mark) -> Self {
+        Self { mark: begun, ..self }
+    }
+
+    /// The mark to keep with what is measured at this reading. One of an instant at which the
     /// reader was lost never finds it alive.
     #[must_use]
     pub const fn mark(&self) -> Mark {
         self.mark
     }
 
+    /// The mark of all that this view tells: for who looks from one view to the next.
+    #[must_use]
+    pub const fn told(&self) -> Mark {
+        self.told
+    }
+
     /// What happened since `mark`.
     #[must_use]
     pub fn since(&self, mark: &Mark) -> Since {
-        if let Some(notice) = self.last_step.filter(|_| self.mark.steps != mark.steps) {
+        if let Some(notice) = self.last_step.filter(|_| self.told.steps != mark.steps) {
             return Since::Stepped(notice);
         }
-        if self.mark.disruptions != mark.disruptions {
+        if self.told.disruptions != mark.disruptions {
             return Since::Disrupted;
         }
         match self.heard {
             Err(why) => Since::Lost(why),
-            Ok(_) if self.mark.epoch != mark.epoch => Since::Lost(self.began_by),
+            Ok(_) if self.told.epoch != mark.epoch => Since::Lost(self.began_by),
             Ok(_) => Since::Alive,
         }
     }
@@ -57,7 +73,7 @@ impl ReaderView {
     /// What the other box is told.
     #[must_use]
     pub fn word(&self) -> ReaderWord {
-        let Mark { steps, disruptions, .. } = self.mark;
+        let Mark { steps, disruptions, .. } = self.told;
         ReaderWord { steps, disruptions, heard: self.heard.map_err(Lost::kind) }
     }
 }

@@ -243,7 +243,14 @@ impl ClockWatch {
                 Ok(Account { kernel: latest.kernel, marker: latest.marker })
             }
         };
-        ReaderView { heard, mark: self.mark, began_by: self.began_by, last_step: self.last_step }
+        let (mark, began_by, last_step) = (self.mark, self.began_by, self.last_step);
+        ReaderView { heard, told: mark, mark, began_by, last_step }
+    }
+
+    /// Where it stands. To be taken before the clocks are read; see [`ReaderView::begun_at`].
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        self.mark
     }
 
     /// The newest report that was taken in, alive or lost.

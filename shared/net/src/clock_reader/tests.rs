@@ -11,6 +11,20 @@ use crate::scratch::Scratch;
 /// Far longer than a test takes, so that silence plays no part.
 const PATIENT: Bound = Bound::from_millis(600_000);
 
+fn report_of(run: u8, sequence: u64, steps: u64, sample: Sample) -> ClockReport {
+    let last = StepNotice { before: sample, after: sample };
+    ClockReport {
+        run: ReaderRun::from_bytes([run; 16]),
+        sequence,
+        sample,
+        kernel: Err(OddReading::Refused),
+        steps: NonZeroU64::new(steps).map(|count| Steps { count, last }),
+        machine: Machine::Unknown,
+        marker: Marker::Absent,
+        pps: Pps::Absent,
+    }
+}
+
 /// Stands for the clock reader: says exactly what a test wants.
 struct Fake {
     scratch: Scratch,
@@ -40,18 +54,7 @@ impl Fake {
     /// Sends the next report, of `run` and with so many steps.
     async fn report(&mut self, stream: &mut UnixStream, run: u8, steps: u64) {
         self.sequence += 1;
-        let sample = self.clocks.sample();
-        let last = StepNotice { before: sample, after: sample };
-        let report = ClockReport {
-            run: ReaderRun::from_bytes([run; 16]),
-            sequence: self.sequence,
-            sample,
-            kernel: Err(OddReading::Refused),
-            steps: NonZeroU64::new(steps).map(|count| Steps { count, last }),
-            machine: Machine::Unknown,
-            marker: Marker::Absent,
-            pps: Pps::Absent,
-        };
+        let report = report_of(run, self.sequence, steps, self.clocks.sample());
         write_frame(stream, &report::encode(&report)).await.expect("somebody listens");
     }
 
@@ -174,4 +177,32 @@ async fn a_handle_outlives_its_listener_and_sees_the_silence() {
     let ended = reader.watch.changed().await;
     assert!(ended.is_err() || reader.watch.changed().await.is_err());
     assert!(is_asleep(&mut reader).await, "nobody is there to wake it");
+}
+
+/// The thread is held up between the clocks and the reader's word, and the clock is set meanwhile, or
+/// the reader comes back after a loss: the reading's mark is of before.
+#[test]
+fn what_happens_while_the_clocks_are_read_happens_after_the_mark() {
+    let clocks = Clocks::open().expect("this box has clocks");
+    for (run, steps) in [(1, 1), (2, 0)] {
+        let (sender, watch) = watch::channel(ClockWatch::new(clocks.boot_id(), PATIENT));
+        let reader = ClockReader::over(watch);
+        let hears = |run, sequence, steps| {
+            let report = report_of(run, sequence, steps, clocks.sample());
+            sender.send_modify(|watch| watch.on_report(clocks.raw(), report));
+        };
+        hears(1, 1, 0);
+        let quiet = reader.watching(|| clocks.sample());
+        assert_eq!(quiet.reader.since(&quiet.reader.mark()), Since::Alive);
+        let held_up = reader.watching(|| {
+            let sample = clocks.sample();
+            hears(run, 2, steps);
+            sample
+        });
+        let since = held_up.reader.since(&held_up.reader.mark());
+        assert!(matches!(since, Since::Stepped(_) | Since::Lost(Lost::Restarted)), "{since:?}");
+        // All of it is told by this view.
+        assert_eq!(held_up.reader.since(&held_up.reader.told()), Since::Alive);
+        assert_eq!(held_up.reader.word().steps, steps);
+    }
 }

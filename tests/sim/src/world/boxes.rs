@@ -9,8 +9,8 @@ use chronolease_net::evidence::MemoryDisk;
 
 use chronolease_tsu::core::issuing::Event;
 
-use super::{BOX_B, Deed, Ear, Happens, Host, Item, Made, Reader, Slip, World};
-use crate::clock::{HostClock, Instant, MS};
+use super::{BOX_B, Began, Deed, Ear, Happens, Host, Item, Made, Reader, Slip, World};
+use crate::clock::{HostClock, MS};
 use crate::dice::Dice;
 use crate::monitor::{Input, Monitor};
 use crate::tsu::{Link, Tsu};
@@ -63,20 +63,27 @@ impl World {
         let tick = news.then(|| Item::tsu(Event::Tick));
         let Some(item) = there.inbox.pop_front().or(tick) else { return };
         let life = there.life;
-        let first = there.clock.sample(now);
+        let (mark, first) = (there.ear.mark(), there.clock.sample(now));
+        if self.is_held_up(host, &item) {
+            let pause = self.reader_dice.range(103 * MS, 115 * MS);
+            self.hosts[host].busy_until = now + pause;
+            self.oracle.sampled(host, &first, now);
+            let (first, began) = (Box::new(first), Began { at: now, mark });
+            return self.after(pause, Happens::Word { host, life, item, first, began });
+        }
         if self.dice.permille(3) {
             let pause = self.dice.range(MS / 2, 300 * MS);
             self.hosts[host].busy_until = now + pause;
             self.oracle.sampled(host, &first, now);
-            let (first, began) = (Box::new(first), now);
+            let (first, began) = (Box::new(first), Began { at: now, mark });
             return self.after(pause, Happens::Read { host, life, item, first, began });
         }
         self.oracle.sampled(host, &first, now);
-        self.decide(host, item, &first, now);
+        self.decide(host, item, &first, Began { at: now, mark });
     }
 
     /// The paused process has read its clocks: the pause came before the clock itself, or after.
-    pub(super) fn read(&mut self, host: usize, item: Item, first: &Sample, began: Instant) {
+    pub(super) fn read(&mut self, host: usize, item: Item, first: &Sample, began: Began) {
         let last = self.hosts[host].clock.sample(self.now);
         let before = self.dice.permille(500);
         let complete = self.options.watched && self.reader_dice.permille(400);
@@ -93,18 +100,21 @@ impl World {
         } else {
             self.oracle.sampled_as(host, first, &sample);
         }
-        let ended = if complete && !before { began } else { self.now };
-        self.decide(host, item, &sample, ended);
+        let at = if complete && !before { began.at } else { self.now };
+        self.decide(host, item, &sample, Began { at, ..began });
     }
 
     /// The core takes the event; what it wants done is done when the process comes to it. The
-    /// reading was complete at `read_at`.
-    fn decide(&mut self, host: usize, item: Item, sample: &Sample, read_at: Instant) {
+    /// reading was complete at `began.at`.
+    pub(super) fn decide(&mut self, host: usize, item: Item, sample: &Sample, began: Began) {
         let stale = self.hosts[host].last_sample.replace(*sample);
         let slip = if host == BOX_B { Slip::MonitorStaleNow } else { Slip::TsuStaleNow };
         let made = stale.filter(|_| self.slips(slip)).unwrap_or(*sample);
         let turn = self.oracle.looked(host, &made);
-        let clocks = Shown { sample: made, reader: self.hosts[host].ear.view(&made) };
+        let word = self.hosts[host].ear.view(&made);
+        let late = self.slips(Slip::LateMark);
+        let reader = if late { word } else { word.begun_at(began.mark) };
+        let clocks = Shown { sample: made, reader };
         let now = self.now;
         let deeds: Vec<Deed> = match item {
             Item::Monitor(input) => {
@@ -112,7 +122,7 @@ impl World {
                 let Some(monitor) = &mut self.monitor else { return };
                 let mut out = Vec::new();
                 monitor.turn(&clocks, *input, &mut out);
-                self.oracle.decided(now, &out, self.truth.utc(read_at));
+                self.oracle.decided(now, &out, self.truth.utc(began.at));
                 out.into_iter().map(Deed::Monitor).collect()
             }
             Item::Tsu(event) => {

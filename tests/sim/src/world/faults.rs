@@ -166,7 +166,7 @@ impl World {
                 let by = dice.range(700 * MS, 2_000 * MS);
                 Fault::Carry { by: signed(dice, by) }
             }),
-            Scene::UnprotectedLeased => {
+            Scene::UnprotectedLeased | Scene::HeldUp => {
                 self.often(|dice| Fault::Kill { host: BOX_A, down: dice.range(50 * MS, 300 * MS) })
             }
             Scene::Copied | Scene::LeasedCopied => self.copies(),

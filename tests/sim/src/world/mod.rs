@@ -13,6 +13,7 @@ mod trouble;
 use std::collections::{BTreeMap, VecDeque};
 
 use chronolease_core::broken::{self, Condition};
+use chronolease_core::clock_reader::Mark;
 use chronolease_core::leap::list::LeapList;
 use chronolease_core::sample::Sample;
 use chronolease_core::time::Span;
@@ -49,6 +50,8 @@ pub enum Slip {
     TsuStaleNow,
     /// The monitor sends a confirmation before it is on record.
     AnswersEarly,
+    /// The mark that a lease rests on is taken after the clocks were read, not before.
+    LateMark,
 }
 
 /// What is simulated.
@@ -101,6 +104,13 @@ enum Deed {
     Monitor(monitor::Out),
 }
 
+/// When a process read its clocks, and where its clock reader's watch stood before.
+#[derive(Clone, Copy, Debug)]
+struct Began {
+    at: Instant,
+    mark: Mark,
+}
+
 /// The reading with which a process decided, and the turn in which it did.
 #[derive(Clone, Copy, Debug)]
 struct Made {
@@ -120,7 +130,9 @@ enum Happens {
     /// The handshake is through.
     Accept { host: usize, life: u64 },
     /// A process that was paused while it read its clocks has read them.
-    Read { host: usize, life: u64, item: Item, first: Box<Sample>, began: Instant },
+    Read { host: usize, life: u64, item: Item, first: Box<Sample>, began: Began },
+    /// A process that was held up when it had read its clocks asks for the clock reader's word.
+    Word { host: usize, life: u64, item: Item, first: Box<Sample>, began: Began },
     /// A process does what it decided.
     Act { host: usize, life: u64, made: Box<Made>, deeds: Vec<Deed> },
     /// Nothing came to a process for a while.
@@ -262,6 +274,7 @@ impl World {
             }
             Happens::Dial { host, life }
             | Happens::Read { host, life, .. }
+            | Happens::Word { host, life, .. }
             | Happens::Act { host, life, .. }
             | Happens::Tick { host, life, .. }
             | Happens::Disk { host, life }
@@ -294,6 +307,9 @@ impl World {
             Happens::Dial { host, .. } => self.dial(host),
             Happens::Accept { host, .. } => self.accept(host),
             Happens::Read { host, item, first, began, .. } => self.read(host, item, &first, began),
+            Happens::Word { host, item, first, began, .. } => {
+                self.decide(host, item, &first, began);
+            }
             Happens::Act { host, made, deeds, .. } => self.act(host, &made, deeds),
             Happens::Tick { host, tick, .. } => self.tick(host, tick),
             Happens::Disk { host, .. } => self.written(host),

@@ -3,13 +3,15 @@
 
 use chronolease_clock::core::{PpsLook, Reading, Reporter};
 use chronolease_core::clock_reader::{
-    ClockReport, ClockWatch, Lost, Machine, Marker, OddReading, ReaderView,
+    ClockReport, ClockWatch, Lost, Machine, Mark, Marker, OddReading, ReaderView,
 };
 use chronolease_core::id::{BootId, ReaderRun};
 use chronolease_core::sample::Sample;
 use chronolease_core::time::RawInstant;
 
-use super::{BOX_B, Fault, Happens, World};
+use chronolease_tsu::core::issuing::Event;
+
+use super::{BOX_A, BOX_B, Fault, Happens, Item, Scene, World};
 use crate::clock::{Instant, MS};
 use crate::dice::Dice;
 use crate::figures;
@@ -80,6 +82,11 @@ impl Ear {
     /// What the watch says of this sample.
     pub(super) fn view(&self, sample: &Sample) -> ReaderView {
         self.watch.view(sample.raw_after)
+    }
+
+    /// Where the watch stands.
+    pub(super) const fn mark(&self) -> Mark {
+        self.watch.mark()
     }
 
     /// Whether the process is to be woken; asked once.
@@ -302,6 +309,23 @@ impl World {
         {
             self.touched(host, Touched::Disrupted);
         }
+    }
+
+    /// A TSU without a lease is probed and held up when it has read its clocks. Meanwhile its reader is
+    /// started anew, and its clock is set within the guard while nobody watches.
+    pub(super) fn is_held_up(&mut self, host: usize, item: &Item) -> bool {
+        if self.options.scene != Scene::HeldUp || host != BOX_A {
+            return false;
+        }
+        let (Item::Tsu(event), Some(Some(tsu))) = (item, self.tsus.get(host)) else { return false };
+        let probed = matches!(**event, Event::Probed(_)) && !tsu.issuer.holds_lease();
+        if !probed || !self.reader_dice.permille(400) {
+            return false;
+        }
+        let by = self.reader_dice.range(-4 * MS, 4 * MS);
+        self.after(MS, Happens::Fault(Fault::ReaderKilled { host, down: 30 * MS }));
+        self.after(10 * MS, Happens::Fault(Fault::Step { host, by }));
+        true
     }
 
     fn announced(&mut self, host: usize, known: usize) {

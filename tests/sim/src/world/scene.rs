@@ -40,11 +40,14 @@ pub enum Scene {
     LeasedCopied,
     /// A control: the process of the TSU lives through a reboot, on clocks that are wrong alike.
     Carried,
+    /// A control: the process of the TSU is often killed, and held up between its clocks and the clock
+    /// reader's word on them while nobody watches.
+    HeldUp,
 }
 
 impl Scene {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Witnessed,
         Self::Leased,
         Self::Leap,
@@ -56,6 +59,7 @@ impl Scene {
         Self::Copied,
         Self::LeasedCopied,
         Self::Carried,
+        Self::HeldUp,
     ];
 
     /// The kind of world of a seed.
@@ -84,6 +88,7 @@ impl Scene {
             Self::Copied => "copied",
             Self::LeasedCopied => "leased-copied",
             Self::Carried => "carried",
+            Self::HeldUp => "held-up",
         }
     }
 
@@ -102,7 +107,8 @@ impl Scene {
             | Self::LeasedFrozen
             | Self::UnprotectedLeased
             | Self::LeasedCopied
-            | Self::Carried => true,
+            | Self::Carried
+            | Self::HeldUp => true,
             Self::Witnessed
             | Self::Leap
             | Self::MonitorFrozen

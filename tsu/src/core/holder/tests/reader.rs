@@ -122,3 +122,26 @@ fn no_lease_is_taken_while_the_clock_reader_is_lost_or_was_since_the_sample() {
     let terms = offered(&mut holder, &reader, 5, 150);
     assert_eq!(holder.granted(&reader.at(151), terms), Ok(LeaseSeq::new(5)));
 }
+
+/// Somebody sets the clock within the guard after a probe's sample was taken, and before the reader's
+/// word on it was: the lease on that sample is refused.
+#[test]
+fn a_clock_set_between_sample_and_word_is_since_the_sample() {
+    let mut reader = Reader::new();
+    let mut holder = Holder::new(terms());
+    holder.connected(CHANNEL);
+    let begun = reader.watch.mark();
+    reader.steps = 1;
+    reader.report(10);
+    let Reading { sample, reader: view } = reader.at(10);
+    let answer = holder.probed(&Reading { sample, reader: view.begun_at(begun) }, NONCE);
+    assert_eq!(answer.reader.steps, 1, "the monitor is told at once");
+    holder.vouched();
+    let refused = holder.granted(&reader.at(20), lease(1, sample));
+    assert!(matches!(refused, Err(GrantRefused::Watch(Refusal::ClockSet { .. }))), "{refused:?}");
+    // The control: by the mark of the word it is not.
+    holder.probed(&reader.at(30), NONCE);
+    holder.vouched();
+    let terms = lease(2, self::sample(30, 0));
+    assert_eq!(holder.granted(&reader.at(40), terms), Ok(LeaseSeq::new(2)));
+}
