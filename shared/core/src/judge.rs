@@ -190,14 +190,18 @@ pub fn judge(
     let bracket = sample.bracket().ok_or(Refusal::RawRegressed)?;
     // Before the bracket: what is too old now stays too old, however the next sample is taken.
     judge_age(sample, lease)?;
-    if kept(Condition::Bracket) && bracket > limits.bracket {
-        return Err(Refusal::BracketTooWide { bracket, limit: limits.bracket });
-    }
     // First by the oscillator: a clock that leaps with UTC was not stepped by anybody.
     let ran = sample.raw_after - anchor.raw_before;
     judge_blackout(anchor.real + ran, lease, limits)?;
-    judge_continuity(sample, anchor, limits)?;
+    let wide = kept(Condition::Bracket) && bracket > limits.bracket;
+    if !wide {
+        judge_continuity(sample, anchor, limits)?;
+    }
+    // However long the sample took: what the reader tells is no less true.
     judge_watch(since)?;
+    if wide {
+        return Err(Refusal::BracketTooWide { bracket, limit: limits.bracket });
+    }
     judge_blackout(sample.real, lease, limits)?;
 
     let gen_time = GenTime::at(sample.real, limits.digits);

@@ -47,6 +47,13 @@ fn a_reading_paused_after_real_was_read_counts_as_read_then() {
     assert!(all.tokens > 0, "{all:?}");
 }
 
+/// A token was signed just when the TSU was paused while it sampled, and its clock reader had died.
+#[test]
+fn a_pause_while_sampling_lets_no_token_leave_when_the_clock_reader_is_lost() {
+    let all = hold(557..558);
+    assert!(all.tokens > 0, "{all:?}");
+}
+
 #[test]
 fn the_same_seed_gives_the_same_history() {
     for seed in [3, 16, 38, 59] {

@@ -266,6 +266,22 @@ fn what_the_clock_reader_saw_or_missed_ends_the_lease() {
 }
 
 /// The kernel announces a leap second as a step. The lease has ended before, by the blackout.
+/// A sample that was taken through a pause says nothing of the clock, and the reader does: a token that
+/// was judged before must not leave for want of a narrower sample.
+#[test]
+fn a_pause_while_sampling_hides_nothing_that_the_clock_reader_tells() {
+    let mut sample = sample_at(50 * MS);
+    sample.raw_after = sample.raw_after.plus(Bound::from_millis(100));
+    let at = |since| judge(&sample, since, ME, &lease(), &LIMITS, None);
+    let quiet = at(Since::Alive).expect_err("too wide");
+    assert!(matches!(quiet, Refusal::BracketTooWide { .. }) && quiet.ends_lease().is_none());
+    let notice = StepNotice { before: sample, after: sample };
+    for since in [Since::Stepped(notice), Since::Disrupted, Since::Lost(Lost::Closed)] {
+        let refused = at(since).expect_err("it tells");
+        assert!(refused.ends_lease().is_some(), "{refused:?}");
+    }
+}
+
 #[test]
 fn the_step_of_a_leap_second_is_not_taken_for_a_fault() {
     let end = MonthEnd::of(2026, 12).expect("a month");

@@ -212,6 +212,11 @@ impl Oracle {
         };
         let since = self.reads.get(&key(host, &lease.sample)).copied();
         let (Some(since), true) = (since, self.is_watched()) else { return };
+        // What was sampled in time may leave when its lease has run out; nobody watches for it then.
+        let made = released.made.raw_after;
+        if (made - lease.sample.raw_before).as_nanos() > figures::nanos(lease.ttl) {
+            return;
+        }
         let look = self.look(host, &released.made);
         let seen = &self.watching.boxes[host];
         let mut why = seen.broke(|came| came.at > since, released.turn);
@@ -227,11 +232,10 @@ impl Oracle {
         }
         // Whatever the reader did: it is told of within its silence, or the reader counts as lost.
         // Clocks that lie all alike have no such limit.
-        let made = released.made.raw_after.as_nanos();
         let late = |touch: &&Touch| {
             touch.at > since
                 && touch.boot == lease.sample.boot_id
-                && made - touch.raw > silence() + ANNOUNCED_WITHIN
+                && made.as_nanos() - touch.raw > silence() + ANNOUNCED_WITHIN
         };
         if self.lied.is_none() && seen.touches.iter().any(|touch| late(&touch)) {
             why = Some("it should have been told long ago that its clock was touched");
