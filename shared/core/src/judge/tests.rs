@@ -265,7 +265,6 @@ fn what_the_clock_reader_saw_or_missed_ends_the_lease() {
     assert!(judge(&now, Since::Alive, ME, &lease(), &LIMITS, None).is_ok());
 }
 
-/// The kernel announces a leap second as a step. The lease has ended before, by the blackout.
 /// A sample that was taken through a pause says nothing of the clock, and the reader does: a token that
 /// was judged before must not leave for want of a narrower sample.
 #[test]
@@ -282,6 +281,7 @@ fn a_pause_while_sampling_hides_nothing_that_the_clock_reader_tells() {
     }
 }
 
+/// The kernel announces a leap second as a step. The lease has ended before, by the blackout.
 #[test]
 fn the_step_of_a_leap_second_is_not_taken_for_a_fault() {
     let end = MonthEnd::of(2026, 12).expect("a month");
