@@ -26,11 +26,14 @@ impl Identity {
     /// from PEM files.
     ///
     /// # Errors
-    /// [`TlsError`] when a file cannot be read, or when the two do not belong together.
+    /// [`TlsError`] when a file cannot be read or holds no certificate, or when the two do not belong together.
     pub fn load(cert_pem: &Path, key_pem: &Path) -> Result<Self, TlsError> {
         let chain = CertificateDer::pem_file_iter(cert_pem)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|source| unreadable(cert_pem, source))?;
+        if chain.is_empty() {
+            return Err(TlsError::NoCertificate(cert_pem.to_owned()));
+        }
         let key =
             PrivateKeyDer::from_pem_file(key_pem).map_err(|source| unreadable(key_pem, source))?;
         Self::new(chain, key, &pinning::provider()).map_err(|source| TlsError::Unusable {

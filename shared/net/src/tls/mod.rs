@@ -40,6 +40,9 @@ pub enum TlsError {
         /// What is wrong with it.
         source: pem::Error,
     },
+    /// The file is PEM, but no certificate is in it.
+    #[error("there is no certificate in {}", .0.display())]
+    NoCertificate(PathBuf),
     /// The certificate and the private key do not belong together or cannot be used.
     #[error("cannot use the certificate {} with the key {}: {source}", cert.display(), key.display())]
     Unusable {

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::handshakes::Handshakes;
+use crate::io::signer::{PemError, load_certificates};
 
 /// How long connections may take to end when the TSU stops.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -48,19 +49,27 @@ pub struct Door {
 /// Why HTTPS cannot be spoken.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read or does not hold what it should.
-    #[error("{}: {source}", path.display())]
-    Pem {
+    /// There are no certificates to be had.
+    #[error("https.certificate_file: {0}")]
+    Certificates(#[from] PemError),
+    /// There is no key to be had.
+    #[error("https.key_file: cannot read a private key from {}: {source}", path.display())]
+    Key {
         /// Which file.
         path: PathBuf,
         /// What is wrong.
         source: pem::Error,
     },
     /// Key and certificates do not fit together, or cannot be used.
-    #[error("{}: {source}", path.display())]
+    #[error(
+        "cannot use https.certificate_file {} with https.key_file {}: {source}",
+        certificates.display(), key.display()
+    )]
     Unfit {
         /// The file of the certificates.
-        path: PathBuf,
+        certificates: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
         /// What is wrong.
         source: rustls::Error,
     },
@@ -69,20 +78,22 @@ pub enum TlsError {
 /// TLS 1.3 with these certificates, the server's first, and this key. Clients need none.
 ///
 /// # Errors
-/// [`TlsError`] that names the file.
+/// [`TlsError`] that names the key of the configuration and the file.
 pub fn tls_config(certificates: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let pem = |path: &Path, source| TlsError::Pem { path: path.to_owned(), source };
-    let chain = CertificateDer::pem_file_iter(certificates)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| pem(certificates, e))?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|e| pem(key, e))?;
-    let unfit = |source| TlsError::Unfit { path: certificates.to_owned(), source };
+    let unfit = |source| TlsError::Unfit {
+        certificates: certificates.to_owned(),
+        key: key.to_owned(),
+        source,
+    };
+    let chain = load_certificates(certificates)?.into_iter().map(CertificateDer::from).collect();
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|source| TlsError::Key { path: key.to_owned(), source })?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(unfit)?
         .with_no_client_auth()
-        .with_single_cert(chain, key)
+        .with_single_cert(chain, private)
         .map_err(unfit)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))

@@ -169,7 +169,14 @@ async fn https_carries_the_same_answers() {
     let certificates = scratch.file("https.pem", certificate.pem());
     let tls = tls_config(&certificates, &scratch.file("https.key", key.serialize_pem()));
     let stranger = scratch.file("other.key", &pki.key_pem);
-    assert!(matches!(tls_config(&certificates, &stranger), Err(TlsError::Unfit { .. })));
+    for (certificates, key, told) in [
+        (&stranger, &stranger, "https.certificate_file: there is no certificate in "),
+        (&certificates, &certificates, "https.key_file: cannot read a private key from "),
+        (&certificates, &stranger, "cannot use https.certificate_file "),
+    ] {
+        let why = tls_config(certificates, key).expect_err(told).to_string();
+        assert!(why.starts_with(told), "{why}");
+    }
     let address = serve(endpoint(requests, &pki), 8, Some(tls.expect("they fit"))).await;
     let url = format!("https://localhost:{}/policy", address.port());
     let resolve = format!("localhost:{}:127.0.0.1", address.port());
