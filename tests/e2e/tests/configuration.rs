@@ -214,3 +214,20 @@ fn a_port_that_is_taken_is_named() {
         }
     }
 }
+
+#[test]
+fn a_tsu_that_the_monitor_does_not_know_says_why_it_is_not_admitted_and_says_it_once() {
+    let mut rig = Rig::prepared(&Options::default());
+    lay_over(rig.layout(), "tsu", "[tsu]\nid = \"tsu-9\"\n");
+    rig.start_monitor();
+    rig.start_tsu();
+    // The monitor tells of each attempt.
+    let attempt = "its key is not pinned for the TSU tsu-9";
+    rig.eventually("attempts", || match rig.monitor.log().matches(attempt).count() {
+        4.. => Ok(()),
+        attempts => Err(format!("{attempts}: {}", rig.tsu.tail())),
+    });
+    let told = "the monitor did not admit this TSU: the TSU id does not belong to the key";
+    assert_eq!(rig.tsu.log().matches(told).count(), 1, "{}", rig.tsu.tail());
+    assert_eq!(rig.tsu.sigterm().code(), Some(0));
+}

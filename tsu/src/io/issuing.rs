@@ -16,7 +16,7 @@ use chronolease_net::recorder::Recorder;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::metrics::TsuMetrics;
 use super::signer::SignerPool;
@@ -206,7 +206,8 @@ impl Driver {
     fn note(&self, note: &Note) {
         match note {
             Note::Admitted => info!("the monitor admitted this TSU"),
-            Note::NotAdmitted(why) => info!(%why, "the monitor did not admit this TSU"),
+            // The link tells it too, once.
+            Note::NotAdmitted(why) => debug!(%why, "the monitor did not admit this TSU"),
             Note::LeaseHeld(sequence) => {
                 info!(%sequence, "holding a lease: issuing");
                 self.metrics.lease_held(true);

@@ -11,7 +11,7 @@ use chronolease_core::confirmation::ConfirmationError;
 use chronolease_core::id::{BootId, Incarnation, TsuId};
 use chronolease_core::lease::LeaseError;
 use chronolease_core::wire::{
-    self, Confirm, Hello, PROTOCOL_VERSION, ProbeAnswer, ToMonitor, ToTsu, WireError,
+    self, Confirm, Hello, PROTOCOL_VERSION, ProbeAnswer, RefusedWhy, ToMonitor, ToTsu, WireError,
 };
 use chronolease_net::frame::{FrameError, read_frame, write_frame};
 use chronolease_net::keys::EvidenceVerifier;
@@ -20,7 +20,7 @@ use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 pub use logs::{Logs, LogsError};
 
@@ -70,6 +70,8 @@ enum LinkError {
     Logs(#[from] LogsError),
     #[error("the monitor closed the connection")]
     Closed,
+    #[error("the monitor did not admit this TSU: {0}")]
+    NotAdmitted(RefusedWhy),
     #[error("the monitor has said nothing for {0:?}")]
     Silent(Duration),
     #[error("the pipeline is gone")]
@@ -134,7 +136,7 @@ impl Link {
         };
         write_frame(&mut writer, &wire::encode_to_monitor(&ToMonitor::Hello(hello))).await?;
         events.send(Event::Connected(channel)).await.map_err(|_| LinkError::Stopped)?;
-        info!(monitor = %self.monitor, "connected to the monitor");
+        debug!(monitor = %self.monitor, "connected to the monitor");
         let (replies, mut replied) = mpsc::channel(OUTGOING_MAX);
         tokio::select! {
             ended = self.listen(&mut reader, events, &replies) => ended,
@@ -149,11 +151,17 @@ impl Link {
         events: &mpsc::Sender<Event>,
         replies: &mpsc::Sender<ToMonitor>,
     ) -> Result<std::convert::Infallible, LinkError> {
+        let mut refused = None;
         loop {
-            let frame = tokio::time::timeout(self.silence_max, read_frame(reader))
-                .await
-                .map_err(|_| LinkError::Silent(self.silence_max))??
-                .ok_or(LinkError::Closed)?;
+            let read = tokio::time::timeout(self.silence_max, read_frame(reader)).await;
+            let frame = match (read, refused) {
+                (Ok(Ok(Some(frame))), _) => frame,
+                // However it went away then.
+                (_, Some(why)) => return Err(LinkError::NotAdmitted(why)),
+                (Ok(Ok(None)), None) => return Err(LinkError::Closed),
+                (Ok(Err(failure)), None) => return Err(failure.into()),
+                (Err(_), None) => return Err(LinkError::Silent(self.silence_max)),
+            };
             let event = match wire::decode_to_tsu(&frame)? {
                 ToTsu::Welcome(welcome) => {
                     if let Some(broken) = self.logs.met(welcome) {
@@ -161,7 +169,11 @@ impl Link {
                     }
                     Event::Welcomed
                 }
-                ToTsu::Refused(why) => Event::Refused(why),
+                ToTsu::Refused(why) => {
+                    // It closes then.
+                    refused = Some(why);
+                    Event::Refused(why)
+                }
                 ToTsu::Probe(nonce) => Event::Probed(nonce),
                 ToTsu::Grant(lease) => {
                     let verify = |m: &[u8], s: &[u8]| self.evidence_key.verify(m, s);
