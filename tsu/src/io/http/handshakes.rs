@@ -55,15 +55,18 @@ impl Handshakes {
         Self { acceptor: config.into(), runtime, _last: None }
     }
 
-    /// Does one handshake. It ends when this is dropped.
+    /// Does one handshake. It ends when this is dropped; what it takes up, its `place`, stays taken
+    /// until its thread has let it go.
     ///
     /// # Errors
     /// When the client does not speak TLS as it should, or goes away.
-    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    pub(super) async fn accept<S, P>(&self, stream: S, place: P) -> io::Result<(TlsStream<S>, P)>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        P: Send + 'static,
     {
-        let handshake = self.runtime.spawn(self.acceptor.accept(stream));
+        let handshake = self.acceptor.accept(stream);
+        let handshake = self.runtime.spawn(async move { Ok((handshake.await?, place)) });
         AbortOnDropHandle::new(handshake).await.map_err(io::Error::other)?
     }
 }

@@ -191,20 +191,20 @@ async fn next(
 }
 
 impl Server {
-    async fn connection(self, stream: TcpStream, tls: Option<Handshakes>, mut place: Place) {
+    async fn connection(self, stream: TcpStream, tls: Option<Handshakes>, place: Place) {
         let _ = stream.set_nodelay(true);
         // Without this a client that never reads would keep its seat for good.
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.patience));
         let stream = Box::pin(stream);
         let Some(tls) = tls else { return self.speak(stream).await };
-        let handshake = tls.accept(stream);
+        let handshake = tls.accept(stream, place);
         let done = tokio::select! {
             () = self.stop.cancelled() => return,
             done = tokio::time::timeout(self.patience, handshake) => done,
         };
         match done {
-            Ok(Ok(stream)) => {
+            Ok(Ok((stream, mut place))) => {
                 place.handshake = None;
                 self.speak(stream).await;
             }

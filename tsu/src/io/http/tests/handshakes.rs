@@ -8,6 +8,7 @@ use rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::*;
@@ -105,19 +106,35 @@ async fn serve_both(seats: usize, tls: Handshakes, patience: Duration) -> [Socke
     addresses.try_into().expect("two doors")
 }
 
+/// A server whose key signs slowly, and what there is to say and hear of that.
+struct SlowServer {
+    config: Arc<ServerConfig>,
+    is_begun: mpsc::UnboundedReceiver<()>,
+    is_told: mpsc::UnboundedReceiver<bool>,
+    answer: std_mpsc::Sender<()>,
+}
+
+impl SlowServer {
+    /// Its signatures take `waits` at most.
+    fn new(waits: Duration) -> Self {
+        let (certificate, key) = key();
+        let (begun, is_begun) = mpsc::unbounded_channel();
+        let (told, is_told) = mpsc::unbounded_channel();
+        let (answer, answered) = std_mpsc::channel();
+        let key = Slow(Arc::new(Inner { key, begun, answered: answered.into(), waits, told }));
+        let certified = CertifiedKey::new(vec![certificate], Arc::new(key));
+        let config = server_config(Arc::new(SingleCertAndKey::from(certified)));
+        Self { config, is_begun, is_told, answer }
+    }
+}
+
 /// Whether somebody over plain HTTP was answered while the key of HTTPS signed, which it did for as
 /// long as that took, `waits` at most.
 async fn answered_meanwhile(
     handshakes: impl FnOnce(Arc<ServerConfig>) -> Handshakes,
     waits: Duration,
 ) -> bool {
-    let (certificate, key) = key();
-    let (begun, mut is_begun) = mpsc::unbounded_channel();
-    let (told, mut is_told) = mpsc::unbounded_channel();
-    let (answer, answered) = std_mpsc::channel();
-    let key = Slow(Arc::new(Inner { key, begun, answered: answered.into(), waits, told }));
-    let certified = CertifiedKey::new(vec![certificate], Arc::new(key));
-    let config = server_config(Arc::new(SingleCertAndKey::from(certified)));
+    let SlowServer { config, mut is_begun, mut is_told, answer } = SlowServer::new(waits);
     let [http, https] = serve_both(8, handshakes(config), HANG).await;
 
     let mut stranger = TcpStream::connect(https).await.expect("loopback");
@@ -139,6 +156,26 @@ async fn a_handshake_that_takes_long_keeps_nobody_waiting() {
     // The negative control: the same on the thread that serves everybody.
     let beside = |config| Handshakes::beside(Handle::current(), config);
     assert!(!answered_meanwhile(beside, Duration::from_millis(100)).await);
+}
+
+/// A deadline gives a handshake up while its thread computes: there is room for the next one only
+/// when the thread is done with it.
+#[tokio::test]
+async fn a_handshake_that_is_given_up_keeps_its_place_until_it_is_over() {
+    let SlowServer { config, mut is_begun, answer, is_told: _told } = SlowServer::new(HANG);
+    let tls = Handshakes::start(config).expect("a thread");
+    let places = Arc::new(Semaphore::new(1));
+    let place = Arc::clone(&places).acquire_owned().await.expect("open");
+    let (mut stranger, stream) = tokio::io::duplex(16_384);
+    stranger.write_all(&client_hello()).await.expect("it fits");
+    tokio::select! {
+        done = tls.accept(stream, place) => panic!("before it signed: {:?}", done.map(|_| ())),
+        begun = is_begun.recv() => begun.expect("the key is asked"),
+    }
+    assert_eq!(places.available_permits(), 0, "it still signs");
+    answer.send(()).expect("it waits");
+    let free = timeout(HANG, places.acquire()).await.expect("its place is given back");
+    assert!(free.is_ok());
 }
 
 /// The clock of the runtime runs to the next timeout when all wait.
