@@ -9,7 +9,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-ALL="deny advisories docs properties fuzz model simulator test"
+ALL="test deny advisories docs properties model simulator fuzz"
 ABSENT="rig"
 CASES=20000
 
