@@ -1,6 +1,8 @@
 //! The connections of the TSUs.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chronolease_core::id::{SpkiPin, TsuId};
@@ -16,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::engine::Input;
 use crate::core::authority::{ConnId, Event};
@@ -30,6 +32,9 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most messages that wait to be sent to one TSU: as many batches as it can have in flight, and
 /// some.
 const OUTGOING_MAX: usize = 320;
+
+/// How many refusals are remembered at most.
+const REFUSALS_MAX: usize = 64;
 
 /// Which TSU may use which keys.
 #[derive(Clone, Debug)]
@@ -81,6 +86,7 @@ impl Links {
     /// Accepts until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut next = 0u64;
+        let refusals = Arc::<Mutex<Refusals>>::default();
         loop {
             let (stream, pin, address) = tokio::select! {
                 () = stop.cancelled() => return,
@@ -94,12 +100,46 @@ impl Links {
                 clocks: self.clocks,
                 engine: self.engine.clone(),
             };
+            let refusals = Arc::clone(&refusals);
             self.tracker.spawn(async move {
-                match connection.run(stream).await {
+                let ended = connection.run(stream).await;
+                let mut refusals = refusals.lock().unwrap_or_else(PoisonError::into_inner);
+                let told = refusals.told_before(address.ip(), &ended);
+                match ended {
                     Ok(()) => info!(%address, "a TSU's connection ended"),
+                    Err(error) if told => debug!(%address, %error, "a TSU was refused again"),
                     Err(error) => warn!(%address, %error, "a TSU's connection broke"),
                 }
             });
+        }
+    }
+}
+
+impl LinkError {
+    /// Whether it comes back with each attempt until a person changes a configuration.
+    const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Identity(_) | Self::Version(_))
+    }
+}
+
+/// Who was refused, and why. A TSU calls again four times a second, which is no news.
+#[derive(Debug, Default)]
+struct Refusals(HashSet<(IpAddr, String)>);
+
+impl Refusals {
+    /// Whether a connection from this address ended with a refusal that was told before.
+    fn told_before(&mut self, address: IpAddr, ended: &Result<(), LinkError>) -> bool {
+        match ended {
+            Err(refusal) if refusal.is_refusal() => {
+                if self.0.len() >= REFUSALS_MAX {
+                    self.0.clear();
+                }
+                !self.0.insert((address, refusal.to_string()))
+            }
+            Ok(()) | Err(_) => {
+                self.0.retain(|(other, _)| *other != address);
+                false
+            }
         }
     }
 }
@@ -119,7 +159,7 @@ impl Connection {
         let Some(hello) = hello(&mut reader, &mut writer).await? else { return Ok(()) };
         let belongs = |r: &Registered| r.tsu == hello.tsu && r.pins.contains(&self.pin);
         let Some(ward) = self.registered.iter().position(belongs) else {
-            write(&mut writer, &ToTsu::Refused(RefusedWhy::Identity)).await?;
+            refuse(&mut writer, RefusedWhy::Identity).await?;
             return Err(LinkError::Identity(hello.tsu));
         };
         let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
@@ -172,7 +212,7 @@ where
     let Some(frame) = first.map_err(|_| LinkError::NoHello)?? else { return Ok(None) };
     // Of another version's Hello this much can be read, and no more.
     if let Some(opening) = Opening::read(&frame).filter(|o| o.version != PROTOCOL_VERSION) {
-        write(writer, &ToTsu::Refused(RefusedWhy::Version(PROTOCOL_VERSION))).await?;
+        refuse(writer, RefusedWhy::Version(PROTOCOL_VERSION)).await?;
         return Err(LinkError::Version(opening));
     }
     match wire::decode_to_monitor(&frame)? {
@@ -189,9 +229,20 @@ async fn talk<W: AsyncWrite + Unpin>(
     while let Some(message) = messages.recv().await {
         write(writer, &message).await?;
     }
+    close(writer).await;
+    Ok(())
+}
+
+/// Says why, and closes in good order.
+async fn refuse<W: AsyncWrite + Unpin>(writer: &mut W, why: RefusedWhy) -> Result<(), LinkError> {
+    write(writer, &ToTsu::Refused(why)).await?;
+    close(writer).await;
+    Ok(())
+}
+
+async fn close<W: AsyncWrite + Unpin>(writer: &mut W) {
     // The TSU may be gone already.
     let _ = tokio::time::timeout(WRITE_TIMEOUT, writer.shutdown()).await;
-    Ok(())
 }
 
 async fn write<W: AsyncWrite + Unpin>(writer: &mut W, message: &ToTsu) -> Result<(), LinkError> {
@@ -213,6 +264,34 @@ mod tests {
             incarnation: Incarnation::from_bytes([1; 16]),
             boot_id: BootId::from_bytes([2; 16]),
             held: TreeHead::empty(),
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_news_once_for_each_address_until_the_tsu_was_admitted() {
+        let mut refusals = Refusals::default();
+        let [here, there] = [1, 2].map(|last| IpAddr::from([192, 0, 2, last]));
+        let identity = |name: &str| Err(LinkError::Identity(TsuId::new(name).expect("fair")));
+        let (one, other) = (identity("tsu-1"), identity("tsu-2"));
+        assert!(!refusals.told_before(here, &one));
+        assert!(refusals.told_before(here, &one));
+        assert!(!refusals.told_before(here, &other));
+        assert!(!refusals.told_before(there, &one));
+        // Whatever else happens to a connection is told each time.
+        for _ in 0..2 {
+            assert!(!refusals.told_before(here, &Err(LinkError::Stuck)));
+        }
+        assert!(!refusals.told_before(here, &one), "it was admitted in between");
+        assert!(refusals.told_before(there, &one));
+    }
+
+    #[test]
+    fn refusals_from_many_addresses_do_not_pile_up() {
+        let mut refusals = Refusals::default();
+        let one = Err(LinkError::Identity(TsuId::new("tsu-1").expect("fair")));
+        for number in 0..10 * REFUSALS_MAX as u32 {
+            refusals.told_before(IpAddr::from(number.to_be_bytes()), &one);
+            assert!(refusals.0.len() <= REFUSALS_MAX);
         }
     }
 

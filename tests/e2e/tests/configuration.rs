@@ -219,14 +219,19 @@ fn a_port_that_is_taken_is_named() {
 fn a_tsu_that_the_monitor_does_not_know_says_why_it_is_not_admitted_and_says_it_once() {
     let mut rig = Rig::prepared(&Options::default());
     lay_over(rig.layout(), "tsu", "[tsu]\nid = \"tsu-9\"\n");
+    lay_over(rig.layout(), "monitor", "[log]\nlevel = \"debug\"\n");
     rig.start_monitor();
     rig.start_tsu();
-    // The monitor tells of each attempt.
-    let attempt = "its key is not pinned for the TSU tsu-9";
-    rig.eventually("attempts", || match rig.monitor.log().matches(attempt).count() {
-        4.. => Ok(()),
-        attempts => Err(format!("{attempts}: {}", rig.tsu.tail())),
+    rig.eventually("attempts", || {
+        match rig.monitor.log().matches("a TSU was refused again").count() {
+            3.. => Ok(()),
+            attempts => Err(format!("{attempts}: {}", rig.tsu.tail())),
+        }
     });
+    let why = "its key is not pinned for the TSU tsu-9";
+    let log = rig.monitor.log();
+    let warned = |line: &&str| line.contains(why) && line.contains("WARN");
+    assert_eq!(log.lines().filter(warned).count(), 1, "{log}");
     let told = "the monitor did not admit this TSU: the TSU id does not belong to the key";
     assert_eq!(rig.tsu.log().matches(told).count(), 1, "{}", rig.tsu.tail());
     assert_eq!(rig.tsu.sigterm().code(), Some(0));
