@@ -142,7 +142,7 @@ pub enum Event {
         /// The connection.
         conn: ConnId,
     },
-    /// A source was polled; [`Context::utc`] may have changed.
+    /// A source was polled; [`Facts::utc`] may have changed.
     Fused,
     /// Time passed, or something in the [`Context`] changed.
     Tick,
