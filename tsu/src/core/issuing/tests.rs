@@ -1,6 +1,5 @@
 use super::*;
 use crate::core::holder::tests::{CHANNEL, lease, sample as sample_at, terms};
-use crate::core::rfc3161::NotUsable;
 use crate::core::rfc3161::TokenBuilder;
 use crate::core::rfc3161::testing::{self, Pki};
 use crate::core::testing::{BOOT, ShownClocks};
@@ -25,6 +24,7 @@ fn signed() -> SignedLease {
 }
 
 mod batches;
+mod ends;
 mod reader;
 mod witness;
 
@@ -49,7 +49,11 @@ impl Bench {
     }
 
     fn of(me: Terms, pki: &Pki, lanes: usize) -> Self {
-        let builder = Arc::new(pki.builder());
+        Self::building(me, pki, pki.builder(), lanes)
+    }
+
+    fn building(me: Terms, pki: &Pki, builder: TokenBuilder, lanes: usize) -> Self {
+        let builder = Arc::new(builder);
         let issuer = Issuer::new(me, Arc::clone(&builder), lanes);
         let (now, watch) = (sample(0, 0), ClockWatch::undisturbed(BOOT));
         let (signer, signature) = (pki.signer(), Bound::ZERO);
@@ -293,20 +297,6 @@ fn a_token_that_cannot_be_signed_is_a_system_failure_and_frees_its_slot() {
     assert_eq!(bench.replies(), [(id, Err(FailInfo::SystemFailure))]);
     bench.request(&sample(12, 0));
     bench.batch();
-}
-
-#[test]
-fn an_expired_certificate_signs_nothing() {
-    let ended = |params: &mut rcgen::CertificateParams| {
-        params.not_after = rcgen::date_time_ymd(2026, 9, 1);
-    };
-    let pki = Pki::with(ended, &rcgen::PKCS_ECDSA_P256_SHA256);
-    let mut bench = Bench::with(&pki, 1);
-    bench.handle(&sample(0, 0), Event::Connected(CHANNEL));
-    bench.grant(1, &sample(0, 0));
-    let id = bench.request(&sample(10, 0));
-    assert_eq!(bench.replies(), [(id, Err(FailInfo::SystemFailure))]);
-    assert!(matches!(bench.notes()[..], [Note::NotUsable(NotUsable::CertificateExpired(_))]));
 }
 
 #[test]

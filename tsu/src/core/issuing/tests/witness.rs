@@ -13,12 +13,18 @@ use crate::core::holder::Mode;
 const QUEUE_MAX_MS: i64 = 150;
 
 fn witnessed(lanes: usize) -> Bench {
+    let pki = Pki::new();
+    witnessed_by(&pki, pki.builder(), lanes)
+}
+
+/// One that builds its tokens with `builder`.
+pub(super) fn witnessed_by(pki: &Pki, builder: TokenBuilder, lanes: usize) -> Bench {
     let witness = WitnessBudget {
         half_width_max: Bound::from_millis(60),
         queue_max: Bound::from_millis(150),
     };
     let me = Terms { mode: Mode::Witnessed(witness), ..terms() };
-    let mut bench = Bench::of(me, &Pki::new(), lanes);
+    let mut bench = Bench::building(me, pki, builder, lanes);
     bench.handle(&sample(0, 0), Event::Connected(CHANNEL));
     bench.handle(&sample(0, 0), Event::Welcomed);
     bench.grant(1, &sample(0, 0));
@@ -26,7 +32,7 @@ fn witnessed(lanes: usize) -> Bench {
 }
 
 /// What the monitor says to a batch, as it was asked.
-fn word_on(batch: Batch) -> Confirmation {
+pub(super) fn word_on(batch: Batch) -> Confirmation {
     Confirmation {
         tsu: terms().tsu,
         incarnation: terms().incarnation,
@@ -47,7 +53,7 @@ impl Bench {
         intents
     }
 
-    fn asked(&self) -> Option<Batch> {
+    pub(super) fn asked(&self) -> Option<Batch> {
         self.out.iter().find_map(|action| match action {
             Action::Send(ToLink::Confirm(batch)) => Some(*batch),
             _ => None,
@@ -61,13 +67,13 @@ impl Bench {
         (id, self.asked().expect("the monitor is asked"))
     }
 
-    fn confirm(&mut self, now: &Sample, word: Confirmation) {
+    pub(super) fn confirm(&mut self, now: &Sample, word: Confirmation) {
         let signed = SignedConfirmation { der: vec![1], signature: vec![2] };
         self.handle(now, Event::Confirmed(signed, word));
     }
 
     /// The batch that is to be signed, taken out.
-    fn unsigned(&mut self) -> Option<(LaneId, Unsigned)> {
+    pub(super) fn unsigned(&mut self) -> Option<(LaneId, Unsigned)> {
         let at = self.out.iter().position(|action| matches!(action, Action::Sign(..)))?;
         match self.out.remove(at) {
             Action::Sign(lane, batch) => Some((lane, batch)),

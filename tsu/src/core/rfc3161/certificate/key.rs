@@ -6,7 +6,8 @@ use rasn_pkix::SubjectPublicKeyInfo;
 
 use super::super::der;
 use super::super::suite::{RsaPadding, Suite};
-use super::{CertificateProblem, date};
+use super::CertificateProblem;
+use super::period::date;
 
 const EC_PUBLIC_KEY: &Oid = Oid::const_new(&[1, 2, 840, 10045, 2, 1]);
 const PRIME_256_V1: &Oid = Oid::const_new(&[1, 2, 840, 10045, 3, 1, 7]);
@@ -36,8 +37,9 @@ pub struct KeyTerms {
 pub struct AlgorithmOutdated(pub Timestamp<Utc>);
 
 impl KeyTerms {
-    /// Whether the algorithm is still held fit at `now`: to be asked at the start. Later the end of
-    /// the certificate comes first.
+    /// Whether the algorithm is still held fit at `now`: to be asked at the start, before anything is
+    /// said of the certificate. Later [`TsuCertificate::usable_at`](super::TsuCertificate::usable_at)
+    /// says it for each signature.
     ///
     /// # Errors
     /// [`AlgorithmOutdated`] with its last instant.

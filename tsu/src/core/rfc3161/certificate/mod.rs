@@ -1,19 +1,22 @@
 //! The TSU's certificate (RFC 3161 2.3, EN 319 422 6, EN 319 421 7.6.7).
 
 mod key;
+mod period;
 mod profile;
 
 pub use key::{AlgorithmOutdated, KeyTerms};
+pub use period::{NotUsable, parse_date};
 pub use profile::{CertificateProblem, CertificateWarning};
 
 use chronolease_core::id::SpkiPin;
 use chronolease_core::time::{Timestamp, Utc};
-use rasn::types::{Integer, UtcTime};
+use rasn::types::Integer;
 use rasn_pkix::{Certificate, Name};
 use sha2::{Digest, Sha256};
 
 use super::der;
 use super::suite::Suite;
+use period::SigningPeriod;
 
 /// A certificate that fits the profile.
 #[derive(Clone, Debug)]
@@ -24,34 +27,8 @@ pub struct TsuCertificate {
     spki_der: Vec<u8>,
     public_key: Vec<u8>,
     suite: Suite,
-    certificate_use: Period,
-    key_use: Period,
+    signing: SigningPeriod,
     warnings: Vec<CertificateWarning>,
-}
-
-/// From the first to the last instant, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Period {
-    first: Timestamp<Utc>,
-    last: Timestamp<Utc>,
-}
-
-/// The certificate or its key may not be used at this time. That its algorithm has ended needs no
-/// reason of its own: no certificate outlives it (EN 319 421 TIS-7.6.5-01).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotUsable {
-    /// Before the certificate's notBefore.
-    #[error("the certificate is valid from {} only (RFC 5280 4.1.2.5)", date(*.0))]
-    CertificateNotYet(Timestamp<Utc>),
-    /// After the certificate's notAfter.
-    #[error("the certificate expired at {} (RFC 5280 4.1.2.5)", date(*.0))]
-    CertificateExpired(Timestamp<Utc>),
-    /// Before the privateKeyUsagePeriod.
-    #[error("the key may be used from {} only (EN 319 421 TIS-7.7.1-09)", date(*.0))]
-    KeyNotYet(Timestamp<Utc>),
-    /// After the privateKeyUsagePeriod.
-    #[error("the key may not be used after {} (EN 319 421 TIS-7.7.1-09)", date(*.0))]
-    KeyExpired(Timestamp<Utc>),
 }
 
 impl TsuCertificate {
@@ -76,37 +53,24 @@ impl TsuCertificate {
             spki_der: der::encode(&tbs.subject_public_key_info),
             public_key: facts.public_key,
             suite: facts.suite,
-            certificate_use: facts.certificate_use,
-            key_use: facts.key_use,
+            signing: facts.signing,
             warnings: facts.warnings,
         })
     }
 
-    /// Whether the certificate and its key may be used at `now`: to be asked before signing and
-    /// again before release (EN 319 421 TIS-7.7.1-09). The algorithm lasts as long as they do, or
-    /// [`TsuCertificate::check`] had refused them.
+    /// Whether the certificate, its key and its algorithm may be used at `now`: to be asked before
+    /// signing and again before release (EN 319 421 TIS-7.6.2-05, TIS-7.7.1-09).
     ///
     /// # Errors
-    /// [`NotUsable`] with the date that was not met.
+    /// [`NotUsable`] with the date that was not met: of several ends the first.
     pub fn usable_at(&self, now: Timestamp<Utc>) -> Result<(), NotUsable> {
-        let (certificate, key) = (self.certificate_use, self.key_use);
-        if now < certificate.first {
-            Err(NotUsable::CertificateNotYet(certificate.first))
-        } else if now > certificate.last {
-            Err(NotUsable::CertificateExpired(certificate.last))
-        } else if now < key.first {
-            Err(NotUsable::KeyNotYet(key.first))
-        } else if now > key.last {
-            Err(NotUsable::KeyExpired(key.last))
-        } else {
-            Ok(())
-        }
+        self.signing.includes(now)
     }
 
     /// The last instant at which tokens can be signed.
     #[must_use]
-    pub fn usable_until(&self) -> Timestamp<Utc> {
-        self.certificate_use.last.min(self.key_use.last)
+    pub const fn usable_until(&self) -> Timestamp<Utc> {
+        self.signing.last()
     }
 
     /// What tokens are signed with.
@@ -165,29 +129,20 @@ impl TsuCertificate {
     }
 }
 
-/// The last instant of a day in UTC, from its date `YYYY-MM-DD`; `None` when it is not one.
-#[must_use]
-pub fn parse_date(text: &str) -> Option<Timestamp<Utc>> {
-    let digits = text.bytes().enumerate().all(|(at, byte)| match at {
-        4 | 7 => byte == b'-',
-        _ => byte.is_ascii_digit(),
-    });
-    if text.len() != 10 || !digits {
-        return None;
+#[cfg(test)]
+impl TsuCertificate {
+    /// The same with other ends, also such as [`TsuCertificate::check`] refuses.
+    pub(crate) fn until(
+        self,
+        certificate: Timestamp<Utc>,
+        key: Timestamp<Utc>,
+        algorithm: Timestamp<Utc>,
+    ) -> Self {
+        let since_ever =
+            |last| period::Period { first: Timestamp::from_unix_nanos(i64::MIN), last };
+        let (certificate, key) = (since_ever(certificate), since_ever(key));
+        Self { signing: SigningPeriod::new(certificate, key, Some(algorithm)), ..self }
     }
-    format!("{text}T23:59:59.999999999Z").parse().ok().map(timestamp)
-}
-
-/// A date for people.
-fn date(at: Timestamp<Utc>) -> impl std::fmt::Display {
-    UtcTime::from_timestamp_nanos(at.as_unix_nanos()).format("%Y-%m-%dT%H:%M:%SZ")
-}
-
-/// A date of a certificate. Dates that nanoseconds in 64 bits cannot count saturate: 9999-12-31
-/// stands for "no end" (RFC 5280 4.1.2.5) and lies far behind every clock.
-fn timestamp(date: UtcTime) -> Timestamp<Utc> {
-    let saturated = if date.timestamp() < 0 { i64::MIN } else { i64::MAX };
-    Timestamp::from_unix_nanos(date.timestamp_nanos_opt().unwrap_or(saturated))
 }
 
 #[cfg(test)]

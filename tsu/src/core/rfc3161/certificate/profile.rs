@@ -4,13 +4,13 @@ use chronolease_core::time::Timestamp;
 use rasn::prelude::*;
 use rasn_pkix::{
     BasicConstraints, Certificate, ExtKeyUsageSyntax, Extension, KeyUsage, Name,
-    PrivateKeyUsagePeriod, TbsCertificate, Time, Version,
+    PrivateKeyUsagePeriod, TbsCertificate, Version,
 };
 
 use super::super::der::{self, DerError};
 use super::super::suite::Suite;
 use super::key::{self, KeyTerms};
-use super::{Period, timestamp};
+use super::period::{Period, SigningPeriod, timestamp};
 
 const KEY_USAGE: &Oid = Oid::const_new(&[2, 5, 29, 15]);
 const PRIVATE_KEY_USAGE_PERIOD: &Oid = Oid::const_new(&[2, 5, 29, 16]);
@@ -120,8 +120,7 @@ pub enum CertificateWarning {
 pub(super) struct Facts {
     pub(super) public_key: Vec<u8>,
     pub(super) suite: Suite,
-    pub(super) certificate_use: Period,
-    pub(super) key_use: Period,
+    pub(super) signing: SigningPeriod,
     pub(super) warnings: Vec<CertificateWarning>,
 }
 
@@ -146,7 +145,8 @@ pub(super) fn check(
             if suite.is_legacy() {
                 warnings.push(CertificateWarning::LegacySuite(suite.name()));
             }
-            Ok(Facts { public_key, suite, certificate_use, key_use, warnings })
+            let signing = SigningPeriod::new(certificate_use, key_use, terms.algorithm_until);
+            Ok(Facts { public_key, suite, signing, warnings })
         }
         Ok(_) => Err(problems),
         Err(problem) => {
@@ -249,13 +249,7 @@ impl<'a> Findings<'a> {
 
     /// When the certificate and when the key may be used.
     fn periods(&mut self) -> (Period, Period) {
-        let date = |time: Time| match time {
-            Time::Utc(date) => timestamp(date),
-            Time::General(date) => timestamp(date.to_utc()),
-        };
-        let validity = self.tbs.validity;
-        let certificate_use =
-            Period { first: date(validity.not_before), last: date(validity.not_after) };
+        let certificate_use = Period::of(self.tbs.validity);
         let ordered = certificate_use.first <= certificate_use.last;
         self.require(ordered, CertificateProblem::ValidityEmpty);
 

@@ -267,6 +267,26 @@ fn an_algorithm_ends_on_its_date() {
     assert_eq!(KeyTerms::default().fit_at(seconds(4_000_000_000)), Ok(()), "no end is planned");
 }
 
+/// The certificate is asked for each signature. No start lets an algorithm end first, and its end
+/// would be kept all the same.
+#[test]
+fn of_all_ends_the_first_counts_and_says_which_it_is() {
+    let [first, second, third] = [1_900_000_000, 2_000_000_000, 2_100_000_000].map(seconds);
+    let moment = chronolease_core::time::Span::from_nanos(1);
+    for (certificate, key, algorithm, why) in [
+        (first, second, third, NotUsable::CertificateExpired(first)),
+        (third, first, second, NotUsable::KeyExpired(first)),
+        (second, third, first, AlgorithmOutdated(first).into()),
+        (first, first, first, NotUsable::CertificateExpired(first)),
+    ] {
+        let certificate = Pki::new().certificate().until(certificate, key, algorithm);
+        assert_eq!(certificate.usable_until(), first, "{why}");
+        assert_eq!(certificate.usable_at(first), Ok(()), "{why}");
+        assert_eq!(certificate.usable_at(first + moment), Err(why));
+        assert!(names_a_clause(&why.to_string()), "{why}");
+    }
+}
+
 #[test]
 fn a_date_is_read_strictly() {
     for bad in
