@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -137,9 +138,20 @@ int fdatasync(int fd) {
     return result;
 }
 
+/* How often a signing thread read the oscillator for the tokens at hand: once before it signs, and
+   then after each signature. Only afterwards it hands them over, and offers its processor. */
+static __thread int readings;
+
+static int is_signing_thread(void) {
+    static __thread int is = -1;
+    char name[16];
+    if (is < 0) is = prctl(PR_GET_NAME, name) == 0 && strncmp(name, "sign-", 5) == 0;
+    return is;
+}
+
 int sched_yield(void) {
     REAL(sched_yield);
-    if (armed()) pass('y');
+    readings = 0;
     return real();
 }
 
@@ -172,6 +184,7 @@ int clock_gettime(clockid_t id, struct timespec *time) {
     } else if (id == CLOCK_MONOTONIC_RAW) {
         if (half == 2 && armed()) pass('c');
         half = 0;
+        if (is_signing_thread() && readings++ > 0 && armed()) pass('y');
     }
     return result;
 }

@@ -37,7 +37,7 @@ const HANGS: u64 = 56;
 /// | `d` | an fdatasync of the evidence log |
 /// | `s` | bytes were sent over the link |
 /// | `r` | bytes were received from the link |
-/// | `y` | a signing thread has signed a token |
+/// | `y` | a signing thread has signed a token, and not yet handed it over to be released |
 /// | `a` | an answer to a client is about to be sent: the process stops before that |
 #[derive(Debug)]
 pub struct Stopping {
