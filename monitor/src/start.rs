@@ -104,13 +104,13 @@ impl Monitor {
         let is_virtual =
             virtual_box::allowed(chronolease_sys::is_virtual(), config.allow_virtual_monitor)?;
         let link = &config.link;
-        let identity =
-            Identity::load(&link.certificate_file, &link.key_file).map_err(DaemonError::config)?;
-        let signer =
-            EvidenceSigner::load(&config.evidence.key_file).map_err(DaemonError::config)?;
+        let identity = Identity::load(&link.certificate_file, &link.key_file)
+            .map_err(DaemonError::of("link.certificate_file, link.key_file"))?;
+        let signer = EvidenceSigner::load(&config.evidence.key_file)
+            .map_err(DaemonError::of("evidence.key_file"))?;
         let key = |ward: &config::Ward| EvidenceVerifier::load(&ward.evidence_key_file);
         let evidence_keys = config.wards.iter().map(key).collect::<Result<_, _>>();
-        let evidence_keys = evidence_keys.map_err(DaemonError::config)?;
+        let evidence_keys = evidence_keys.map_err(DaemonError::of("tsu.evidence_key_file"))?;
         let token_certificates =
             config.wards.iter().map(token_certificates).collect::<Result<_, _>>();
         let token_certificates = token_certificates?;

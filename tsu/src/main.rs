@@ -106,7 +106,7 @@ fn run(arguments: &Arguments) -> Result<(), DaemonError> {
         None => {}
     }
     if arguments.check_config {
-        Tsu::prepare(config)?;
+        Tsu::prepare(config)?.check()?;
         println!("{}: good", arguments.config.display());
         return Ok(());
     }

@@ -13,7 +13,7 @@ use chronolease_net::daemon::DaemonError;
 use chronolease_net::evidence::{Disk, OpenError, Refused};
 use chronolease_net::exchange::{self, Offering, PeerLog, PeerTrouble, Vouching};
 use chronolease_net::keys::{EvidenceSigner, EvidenceVerifier};
-use chronolease_net::observe::{Health, Observer};
+use chronolease_net::observe::{Health, MetricsError, Observer};
 use chronolease_net::recorder::{self, Evidence, RecorderError};
 use chronolease_net::tls::{self, Identity};
 use chronolease_net::watchdog::{Notifier, StallDetector};
@@ -29,7 +29,7 @@ use crate::config::{Config, SelfCheck};
 use crate::core::holder::{Mode, Terms};
 use crate::core::issuing::{BATCH_MAX, Issuer};
 use crate::core::rfc3161::{TokenBuilder, TsuCertificate};
-use crate::io::http::{self, Door, Endpoint, Facts, Handshakes, Pages};
+use crate::io::http::{Door, Endpoint, Facts, Handshakes, Pages, Secure};
 use crate::io::issuing::{self, Driver};
 use crate::io::link::{self, Link, Logs};
 use crate::io::metrics::TsuMetrics;
@@ -45,13 +45,17 @@ const LANES_PER_THREAD: usize = 2;
 /// How many messages of the monitor may wait for the pipeline.
 const LINK_EVENTS_MAX: usize = 16;
 
+/// So long before the end of its certificate, key or algorithm a start warns: a month (EN 319 421
+/// TIS-7.6.7).
+const ENDS_SOON: Bound = Bound::from_millis(30 * 86_400_000);
+
 /// The configuration with the files that it names, loaded and found to fit together.
 pub struct Tsu {
     config: Config,
     builder: TokenBuilder,
     signer: Arc<dyn Signer>,
     pages: Arc<Pages>,
-    https: Option<Arc<rustls::ServerConfig>>,
+    https: Option<Secure>,
     tls: Arc<ClientConfig>,
     evidence_key: EvidenceVerifier,
     evidence_signer: Arc<EvidenceSigner>,
@@ -78,14 +82,16 @@ impl Tsu {
         config.signer.terms.fit_at(clocks.real()).map_err(|e| in_file(&config, e))?;
         let certificate = load_certificate(&config)?;
         let key_file = &config.signer.key_file;
-        let signer = FileSigner::load(key_file, &certificate)
-            .map_err(|e| DaemonError::config(format!("{}: {e}", key_file.display())))?;
+        let signer = FileSigner::load(key_file, &certificate).map_err(|e| {
+            DaemonError::of("signer.key_file")(format!("{}: {e}", key_file.display()))
+        })?;
         certificate.usable_at(clocks.real()).map_err(|e| in_file(&config, e))?;
         let mut chain = Vec::new();
         for file in &config.signer.chain_files {
-            chain.extend(load_certificates(file).map_err(DaemonError::config)?);
+            let loaded = load_certificates(file);
+            chain.extend(loaded.map_err(DaemonError::of("signer.chain_files"))?);
         }
-        let root = load_one(&config.signer.root_file)?;
+        let root = load_one("signer.root_file", &config.signer.root_file)?;
         verify_chain(&certificate, &chain, &root, clocks.real())
             .map_err(|e| in_file(&config, e))?;
         let builder = TokenBuilder::new(certificate, &chain, config.token_profile())
@@ -98,16 +104,16 @@ impl Tsu {
             chain: &chain,
         }));
         let https = config.https.as_ref();
-        let https = https.map(|of| http::tls_config(&of.certificate_file, &of.key_file));
+        let https = https.map(|of| Secure::load(&of.certificate_file, &of.key_file));
         let https = https.transpose().map_err(DaemonError::config)?;
         let identity = Identity::load(&config.link.certificate_file, &config.link.key_file)
-            .map_err(DaemonError::config)?;
+            .map_err(DaemonError::of("link.certificate_file, link.key_file"))?;
         let tls = tls::client_config(&identity, &config.link.monitor_pins)
             .map_err(DaemonError::config)?;
         let evidence_key = EvidenceVerifier::load(&config.link.monitor_evidence_key_file)
-            .map_err(DaemonError::config)?;
-        let evidence_signer =
-            EvidenceSigner::load(&config.evidence.key_file).map_err(DaemonError::config)?;
+            .map_err(DaemonError::of("link.monitor_evidence_key_file"))?;
+        let evidence_signer = EvidenceSigner::load(&config.evidence.key_file)
+            .map_err(DaemonError::of("evidence.key_file"))?;
         let evidence_signer = Arc::new(evidence_signer);
         let signer: Arc<dyn Signer> = match config.token.self_check {
             SelfCheck::Every => Arc::new(signer),
@@ -127,6 +133,16 @@ impl Tsu {
         })
     }
 
+    /// Looks at what may be wrong at a start and must not be when an operator asks: the dates of the
+    /// certificate of HTTPS. Clients would refuse it, and HTTP carries tokens that are as good.
+    ///
+    /// # Errors
+    /// [`DaemonError`] that names the key of the configuration and the file.
+    pub fn check(&self) -> Result<(), DaemonError> {
+        let valid = |https: &Secure| https.valid_at(self.clocks.real());
+        self.https.as_ref().map_or(Ok(()), valid).map_err(DaemonError::config)
+    }
+
     /// Runs until SIGINT or SIGTERM.
     ///
     /// # Errors
@@ -137,8 +153,7 @@ impl Tsu {
         let observer = Observer::bind(self.config.metrics).await.map_err(|e| {
             DaemonError::failed(format!("metrics.listen {}: {e}", self.config.metrics))
         })?;
-        let metrics = TsuMetrics::new(self.is_virtual && self.config.mode == Mode::Leased)
-            .map_err(DaemonError::failed)?;
+        let metrics = self.metrics().map_err(DaemonError::failed)?;
         let notifier = Arc::new(Notifier::from_env());
         let health = Health::new(self.clocks, STALL_LIMIT).notifying(Arc::clone(&notifier));
         health.set_unready(vec!["no lease".to_owned()]);
@@ -211,12 +226,19 @@ impl Tsu {
         Ok(())
     }
 
+    fn metrics(&self) -> Result<TsuMetrics, MetricsError> {
+        let metrics = TsuMetrics::new(self.is_virtual && self.config.mode == Mode::Leased)?;
+        let https_until = self.https.as_ref().map(Secure::valid_until);
+        metrics.ends(self.builder.certificate().usable_until(), https_until)?;
+        Ok(metrics)
+    }
+
     async fn doors(&self) -> Result<Vec<Door>, DaemonError> {
         let plain = bind("http.listen", self.config.http.listen).await?;
         let mut doors = vec![Door { listener: plain, tls: None }];
         if let (Some(of), Some(tls)) = (&self.config.https, &self.https) {
             let listener = bind("https.listen", of.listen).await?;
-            let tls = Handshakes::start(Arc::clone(tls)).map_err(DaemonError::failed)?;
+            let tls = Handshakes::start(tls.config()).map_err(DaemonError::failed)?;
             doors.push(Door { listener, tls: Some(tls) });
         }
         Ok(doors)
@@ -321,6 +343,18 @@ impl Tsu {
                    (tsu.allow_unwitnessed_vm)"
             );
         }
+        if let Some(Err(why)) = self.https.as_ref().map(|https| https.valid_at(self.clocks.real()))
+        {
+            warn!("{why}. HTTP carries tokens all the same");
+        }
+        let left = certificate.usable_until() - self.clocks.real();
+        if left < ENDS_SOON.as_span() {
+            let days = left.as_nanos() / 86_400_000_000_000;
+            warn!(
+                days,
+                "the certificate, its key or its algorithm ends: no token is signed after it"
+            );
+        }
         for warning in certificate.warnings() {
             warn!(%warning, "the TSU's certificate");
         }
@@ -349,19 +383,21 @@ fn in_file(config: &Config, error: impl std::fmt::Display) -> DaemonError {
 
 fn load_certificate(config: &Config) -> Result<TsuCertificate, DaemonError> {
     let path: &Path = &config.signer.certificate_file;
-    TsuCertificate::check(&load_one(path)?, &config.signer.terms).map_err(|problems| {
+    let der = load_one("signer.certificate_file", path)?;
+    TsuCertificate::check(&der, &config.signer.terms).map_err(|problems| {
         let all: Vec<String> =
             problems.iter().map(|p| format!("{}: {p}", path.display())).collect();
         DaemonError::config(all.join("\n"))
     })
 }
 
-fn load_one(path: &Path) -> Result<Vec<u8>, DaemonError> {
-    let mut certificates = load_certificates(path).map_err(DaemonError::config)?;
+/// Loads the one certificate in the file that `key` of the configuration names.
+fn load_one(key: &'static str, path: &Path) -> Result<Vec<u8>, DaemonError> {
+    let mut certificates = load_certificates(path).map_err(DaemonError::of(key))?;
     match (certificates.pop(), certificates.len()) {
         (Some(der), 0) => Ok(der),
         (_, others) => Err(DaemonError::config(format!(
-            "{}: holds {} certificates, exactly one is needed",
+            "{key}: {} holds {} certificates, exactly one is needed",
             path.display(),
             others + 1
         ))),

@@ -31,6 +31,11 @@ impl DaemonError {
         Self::Config(error.to_string())
     }
 
+    /// What this key of the configuration names is not fit; for `map_err`.
+    pub fn of<E: Display>(key: &'static str) -> impl Fn(E) -> Self {
+        move |error| Self::Config(format!("{key}: {error}"))
+    }
+
     /// Something else failed.
     pub fn failed(error: impl Display) -> Self {
         Self::Failed(error.to_string())

@@ -30,6 +30,20 @@ pub enum KeyError {
     /// The public key is not Ed25519 in a SubjectPublicKeyInfo (RFC 8410 4).
     #[error("not an Ed25519 public key in a SubjectPublicKeyInfo")]
     PublicKey,
+    /// The key in the file is another one.
+    #[error("{}: {source}", path.display())]
+    Other {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with the key in it.
+        source: Box<Self>,
+    },
+}
+
+impl KeyError {
+    fn other(path: &Path) -> impl Fn(Self) -> Self {
+        |source| Self::Other { path: path.to_owned(), source: Box::new(source) }
+    }
 }
 
 /// The private half.
@@ -43,7 +57,8 @@ impl EvidenceSigner {
     pub fn load(path: &Path) -> Result<Self, KeyError> {
         let der = PrivatePkcs8KeyDer::from_pem_file(path)
             .map_err(|source| KeyError::Pem { path: path.to_owned(), source })?;
-        Ok(Self(Ed25519KeyPair::from_pkcs8(der.secret_pkcs8_der())?))
+        let key = Ed25519KeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(KeyError::from);
+        key.map(Self).map_err(KeyError::other(path))
     }
 
     /// The key of this seed (RFC 8032 5.1.5): for a simulator, where every run has the same keys.
@@ -97,7 +112,7 @@ impl EvidenceVerifier {
     pub fn load(path: &Path) -> Result<Self, KeyError> {
         let der = SubjectPublicKeyInfoDer::from_pem_file(path)
             .map_err(|source| KeyError::Pem { path: path.to_owned(), source })?;
-        Self::from_spki_der(&der)
+        Self::from_spki_der(&der).map_err(KeyError::other(path))
     }
 
     /// Takes a SubjectPublicKeyInfo in DER: 44 bytes.
@@ -175,9 +190,12 @@ mod tests {
         let path = folder.path("key");
         let pair = rcgen::KeyPair::generate().expect("an ECDSA key");
         fs::write(&path, pair.serialize_pem()).expect("written");
-        assert!(matches!(EvidenceSigner::load(&path), Err(KeyError::PrivateKey(_))));
+        let told = EvidenceSigner::load(&path).expect_err("another algorithm").to_string();
+        assert!(told.contains("not an Ed25519 private key"), "{told}");
+        assert!(told.starts_with(&path.display().to_string()), "{told}");
         fs::write(&path, pair.public_key_pem()).expect("written");
-        assert!(matches!(EvidenceVerifier::load(&path), Err(KeyError::PublicKey)));
+        let told = EvidenceVerifier::load(&path).expect_err("another algorithm").to_string();
+        assert!(told.contains("not an Ed25519 public key"), "{told}");
         assert!(matches!(EvidenceSigner::load(&path), Err(KeyError::Pem { .. })));
         let absent = EvidenceVerifier::load(&folder.path("absent")).expect_err("absent");
         assert!(absent.to_string().contains("absent"), "{absent}");

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use chronolease_e2e::rig::lay_over;
-use chronolease_e2e::tools::{run_with, said};
+use chronolease_e2e::tools::{expect, run_with, said};
 use chronolease_e2e::{Options, Program, Programs, Rig};
 
 /// EX_CONFIG of sysexits.h.
@@ -180,16 +180,37 @@ fn a_good_configuration_passes_and_shows_where_its_values_come_from() {
 #[test]
 fn files_that_are_missing_or_unfit_are_named() {
     for daemon in Daemon::both() {
-        let keys = match daemon.program {
-            Program::Tsu => ["pki/tsu.key", "pki/nodes/tsu.pem", "pki/evidence/monitor.pub"],
-            _ => ["pki/nodes/monitor.key", "pki/nodes/monitor.pem", "pki/evidence/monitor.key"],
+        let of_p256 = ["pkey", "-in", "pki/tsu.key", "-pubout", "-out", "pki/p256.pub"];
+        expect(daemon.rig.layout().dir(), "openssl", &of_p256);
+        // A file, the key that names it, and another file in its place.
+        let files: &[[&str; 3]] = match daemon.program {
+            Program::Tsu => &[
+                ["pki/tsu.key", "signer.key_file", "pki/evidence/tsu.key"],
+                ["pki/tsu.pem", "signer.certificate_file", "pki/tsu.key"],
+                ["pki/tsa-ca.pem", "signer.root_file", "pki/tsu.key"],
+                ["pki/nodes/tsu.pem", "link.certificate_file", "pki/nodes/monitor.pem"],
+                ["pki/nodes/tsu.key", "link.key_file", "pki/nodes/monitor.key"],
+                ["pki/evidence/monitor.pub", "link.monitor_evidence_key_file", "pki/p256.pub"],
+                ["pki/evidence/tsu.key", "evidence.key_file", "pki/tsu.key"],
+            ],
+            _ => &[
+                ["pki/nodes/monitor.pem", "link.certificate_file", "pki/nodes/tsu.pem"],
+                ["pki/nodes/monitor.key", "link.key_file", "pki/nodes/tsu.key"],
+                ["pki/evidence/monitor.key", "evidence.key_file", "pki/tsu.key"],
+                ["pki/evidence/tsu.pub", "tsu.evidence_key_file", "pki/p256.pub"],
+            ],
         };
-        for key in keys {
-            let file = daemon.rig.layout().file(key);
+        for [name, key, other] in files {
+            let file = daemon.rig.layout().file(name);
             let kept = fs::read(&file).expect("the lab wrote it");
-            fs::write(&file, "no key at all\n").expect("the directory is ours");
-            let told = daemon.refusal(&[]);
-            assert!(told.contains(&file.display().to_string()), "{key}: {told}");
+            let other = fs::read(daemon.rig.layout().file(other)).expect("it is there");
+            for unfit in [b"no key at all\n", &other[..]] {
+                fs::write(&file, unfit).expect("the directory is ours");
+                let told = daemon.refusal(&[]);
+                for word in [key, &file.display().to_string()[..]] {
+                    assert!(told.contains(word), "{word}: {told}");
+                }
+            }
             fs::write(&file, kept).expect("the directory is ours");
         }
         fs::remove_file(daemon.file()).expect("the lab wrote it");
@@ -235,4 +256,70 @@ fn a_tsu_that_the_monitor_does_not_know_says_why_it_is_not_admitted_and_says_it_
     let told = "the monitor did not admit this TSU: the TSU id does not belong to the key";
     assert_eq!(rig.tsu.log().matches(told).count(), 1, "{}", rig.tsu.tail());
     assert_eq!(rig.tsu.sigterm().code(), Some(0));
+}
+
+/// Makes a certificate for HTTPS, as of `made`, for thirty days.
+fn certify_https(rig: &Rig, made: &str) {
+    let request =
+        ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let of = ["-subj", "/CN=localhost", "-days", "30"];
+    let files = ["-keyout", "pki/https.key", "-out", "pki/https.pem"];
+    let openssl = [&["-f", made, "openssl"][..], &request, &of, &files].concat();
+    expect(rig.layout().dir(), "faketime", &openssl);
+}
+
+/// What openssl tells of a certificate behind this word, a date, in seconds since 1970.
+fn date_of(rig: &Rig, certificate: &str, shown: &[&str], word: &str) -> f64 {
+    let folder = rig.layout().dir();
+    let openssl = [&["x509", "-in", certificate, "-noout"], shown].concat();
+    let said = expect(folder, "openssl", &openssl);
+    let date = said.trim().split(word).nth(1).unwrap_or_else(|| panic!("{said}"));
+    let seconds = expect(folder, "date", &["-u", "-d", date, "+%s"]);
+    seconds.trim().parse().expect("a number")
+}
+
+/// Clients of HTTPS would refuse it, so a check does. A start goes on: HTTP carries tokens.
+#[test]
+fn a_certificate_of_https_that_is_not_valid_now_is_a_mistake_and_a_warning() {
+    let [mut daemon, _] = Daemon::both();
+    let overlay = format!(
+        "[https]\nlisten = \"127.0.0.1:{}\"\ncertificate_file = \"../pki/https.pem\"\n\
+         key_file = \"../pki/https.key\"\n",
+        daemon.rig.spare_port()
+    );
+    lay_over(daemon.rig.layout(), "tsu", &overlay);
+    for (made, told) in [("-1d", None), ("+10d", Some("valid from")), ("-60d", Some("expired at"))]
+    {
+        certify_https(&daemon.rig, made);
+        let checked = daemon.run(&["--check-config"], &[]);
+        let Some(told) = told else {
+            assert_eq!(checked.code, Some(0), "{}", checked.said);
+            continue;
+        };
+        assert_eq!(checked.code, Some(EX_CONFIG), "{}", checked.said);
+        for word in ["https.certificate_file", "pki/https.pem", told, "RFC 5280 4.1.2.5"] {
+            assert!(checked.said.contains(word), "{word}: {}", checked.said);
+        }
+    }
+    let rig = &mut daemon.rig;
+    rig.start_sources();
+    rig.start_monitor();
+    rig.start_tsu();
+    rig.eventually("a token over HTTP", || {
+        let answer = rig.client().ask();
+        answer.token().map(drop).ok_or_else(|| format!("{answer:?}"))
+    });
+    let log = rig.tsu.log();
+    let warned = |line: &str| line.contains("WARN") && line.contains("https.certificate_file");
+    assert_eq!(log.lines().filter(|line| warned(line)).count(), 1, "{log}");
+    // The key of a lab ends before its certificate does.
+    let key = date_of(rig, "pki/tsu.pem", &["-ext", "privateKeyUsagePeriod"], "Not After: ");
+    let [certificate, https] = ["pki/tsu.pem", "pki/https.pem"]
+        .map(|certificate| date_of(rig, certificate, &["-enddate"], "notAfter="));
+    assert!(key < certificate, "{key} {certificate}");
+    let shown = rig.tsu_metrics();
+    for (name, end) in [("signs_until", key), ("https_certificate_until", https)] {
+        let series = format!("chronolease_tsu_{name}_timestamp_seconds");
+        assert_eq!(shown.get(&series, &[]), Some(end), "{series}");
+    }
 }

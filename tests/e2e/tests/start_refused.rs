@@ -44,9 +44,9 @@ const LEGACY: &[Part<'_>] = &[
     ("signer.rsa_padding", "\"pkcs1\""),
     ("signer.algorithm_until", "\"2099-12-31\""),
 ];
-/// The least that EN 319 421 and a genTime may say.
+/// The least that EN 319 421 and a genTime may say, and a certificate that ends in some days.
 const WHOLE_SECONDS: &[Part<'_>] =
-    &[("lease.accuracy", "\"1000ms\""), ("lease.gen_time_digits", "0")];
+    &[("lease.accuracy", "\"1000ms\""), ("lease.gen_time_digits", "0"), ("days", "20")];
 const SECURE: &[Part<'_>] = &[HTTPS];
 const SAMPLED: &[Part<'_>] = &[HTTPS, ("token.self_check", "\"sampled\"")];
 /// Every set-up that starts.
@@ -409,5 +409,7 @@ fn every_set_up_that_rows_are_changes_of_starts_and_issues_a_token() {
         assert_eq!(token.accuracy, accuracy, "{what}");
         let whole = token.gen_time.as_unix_nanos() % 1_000_000_000 == 0;
         assert!(whole || !second, "{what}: {:?}", token.gen_time);
+        let warned = rig.tsu.log().contains("its algorithm ends: no token is signed after it");
+        assert_eq!(warned, parts["days"] == "20", "{what}: {}", rig.tsu.tail());
     }
 }

@@ -274,6 +274,10 @@ fn a_qualified_tsu_has_no_key_in_a_file_and_checks_every_signature() {
     let why = told.iter().find(|(key, _)| key == "token.self_check");
     assert!(why.is_some_and(|(_, message)| message.contains("EN 319 421 7.7.1")), "{told:?}");
     assert_eq!(told.len(), 3, "nothing else goes untold: {told:?}");
+    let one_in_one = ("self_check_one_in = 100", "self_check_one_in = 1");
+    let told = mistakes(&[sampled, one_in_one]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].0, "token.self_check_one_in");
 }
 
 #[test]

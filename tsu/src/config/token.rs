@@ -86,9 +86,10 @@ impl Token {
 
 fn self_check(section: &Section<'_>) -> Option<SelfCheck> {
     let one_in = section.integer_or("self_check_one_in", 2..=1_000_000, 100);
-    let one_in = one_in.and_then(|n| NonZeroU64::new(u64::try_from(n).ok()?))?;
-    let choices = [("every", SelfCheck::Every), ("sampled", SelfCheck::Sampled(one_in))];
-    section.one_of_or("self_check", &choices, SelfCheck::Every)
+    let one_in = one_in.and_then(|n| NonZeroU64::new(u64::try_from(n).ok()?));
+    let sampled = section.one_of_or("self_check", &[("every", false), ("sampled", true)], false);
+    let one_in = one_in?;
+    Some(if sampled? { SelfCheck::Sampled(one_in) } else { SelfCheck::Every })
 }
 
 impl Signer {

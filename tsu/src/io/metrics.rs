@@ -3,6 +3,7 @@
 use chronolease_core::clock_reader::{Account, Lost};
 use chronolease_core::confirmation::NotConfirmed;
 use chronolease_core::evidence::TreeSize;
+use chronolease_core::time::{Timestamp, Utc};
 use chronolease_net::observe::{Metrics, MetricsError};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
@@ -100,6 +101,34 @@ impl TsuMetrics {
             not_confirmed,
             tasks,
             clock_reader_heard,
+        })
+    }
+
+    /// Shows when tokens are signed no more, and when the certificate of HTTPS ends, if there is one.
+    ///
+    /// # Errors
+    /// [`MetricsError`] when it is shown already.
+    pub fn ends(
+        &self,
+        signs_until: Timestamp<Utc>,
+        https_until: Option<Timestamp<Utc>>,
+    ) -> Result<(), MetricsError> {
+        let show = |name: &str, help: &str, at: Timestamp<Utc>| {
+            let seconds = at.as_unix_nanos().div_euclid(1_000_000_000);
+            self.metrics.int_gauge(name, help).map(|gauge| gauge.set(seconds))
+        };
+        show(
+            "signs_until_timestamp_seconds",
+            "The first end of the TSU's certificate, its key and its algorithm, in seconds since \
+             1970: no token is signed after it.",
+            signs_until,
+        )?;
+        https_until.map_or(Ok(()), |until| {
+            show(
+                "https_certificate_until_timestamp_seconds",
+                "The end of the certificate of HTTPS, in seconds since 1970.",
+                until,
+            )
         })
     }
 

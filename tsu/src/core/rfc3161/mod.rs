@@ -26,8 +26,8 @@ mod tst_info;
 pub(crate) mod testing;
 
 pub use certificate::{
-    AlgorithmOutdated, CertificateProblem, CertificateWarning, KeyTerms, NotUsable, TsuCertificate,
-    parse_date,
+    AlgorithmOutdated, CertificateProblem, CertificateWarning, KeyTerms, NotUsable, Period,
+    TsuCertificate, parse_date, validity,
 };
 pub use der::DerError;
 pub use request::{Request, RequestPolicy, parse, parse_oid};

@@ -1,6 +1,5 @@
 //! Connections of clients, with and without TLS, and how long each may take for what.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +7,6 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rustls::ServerConfig;
-use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,7 +16,6 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::handshakes::Handshakes;
-use crate::io::signer::{PemError, load_certificates};
 
 /// How long connections may take to end when the TSU stops.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -44,59 +39,6 @@ pub struct Door {
     pub listener: TcpListener,
     /// Where it does TLS handshakes, if it speaks TLS.
     pub tls: Option<Handshakes>,
-}
-
-/// Why HTTPS cannot be spoken.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// There are no certificates to be had.
-    #[error("https.certificate_file: {0}")]
-    Certificates(#[from] PemError),
-    /// There is no key to be had.
-    #[error("https.key_file: cannot read a private key from {}: {source}", path.display())]
-    Key {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        source: pem::Error,
-    },
-    /// Key and certificates do not fit together, or cannot be used.
-    #[error(
-        "cannot use https.certificate_file {} with https.key_file {}: {source}",
-        certificates.display(), key.display()
-    )]
-    Unfit {
-        /// The file of the certificates.
-        certificates: PathBuf,
-        /// The file of the key.
-        key: PathBuf,
-        /// What is wrong.
-        source: rustls::Error,
-    },
-}
-
-/// TLS 1.3 with these certificates, the server's first, and this key. Clients need none.
-///
-/// # Errors
-/// [`TlsError`] that names the key of the configuration and the file.
-pub fn tls_config(certificates: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let unfit = |source| TlsError::Unfit {
-        certificates: certificates.to_owned(),
-        key: key.to_owned(),
-        source,
-    };
-    let chain = load_certificates(certificates)?.into_iter().map(CertificateDer::from).collect();
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|source| TlsError::Key { path: key.to_owned(), source })?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(unfit)?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(unfit)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
 }
 
 /// Serves at every door until `stop`; the connections of all doors count together.

@@ -3,6 +3,7 @@
 mod handshakes;
 mod listener;
 mod pages;
+mod secure;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +20,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use handshakes::Handshakes;
-pub use listener::{Door, TlsError, tls_config};
+pub use listener::Door;
 pub use pages::{Facts, Pages};
+pub use secure::{OutOfDate, Secure, TlsError};
 
 use listener::Manners;
 

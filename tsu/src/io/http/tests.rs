@@ -3,6 +3,7 @@ mod handshakes;
 use super::*;
 use crate::core::rfc3161::testing::{Pki, Scratch, VERSION, imprint, policy, request_der};
 use crate::io::issuing::queue;
+use chronolease_core::time::Timestamp;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -167,17 +168,17 @@ async fn https_carries_the_same_answers() {
     let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
     let certificate = params.self_signed(&key).expect("a certificate");
     let certificates = scratch.file("https.pem", certificate.pem());
-    let tls = tls_config(&certificates, &scratch.file("https.key", key.serialize_pem()));
+    let tls = Secure::load(&certificates, &scratch.file("https.key", key.serialize_pem()));
     let stranger = scratch.file("other.key", &pki.key_pem);
     for (certificates, key, told) in [
         (&stranger, &stranger, "https.certificate_file: there is no certificate in "),
         (&certificates, &certificates, "https.key_file: cannot read a private key from "),
         (&certificates, &stranger, "cannot use https.certificate_file "),
     ] {
-        let why = tls_config(certificates, key).expect_err(told).to_string();
+        let why = Secure::load(certificates, key).expect_err(told).to_string();
         assert!(why.starts_with(told), "{why}");
     }
-    let address = serve(endpoint(requests, &pki), 8, Some(tls.expect("they fit"))).await;
+    let address = serve(endpoint(requests, &pki), 8, Some(tls.expect("they fit").config())).await;
     let url = format!("https://localhost:{}/policy", address.port());
     let resolve = format!("localhost:{}:127.0.0.1", address.port());
     let output = tokio::task::spawn_blocking(move || {
@@ -192,6 +193,36 @@ async fn https_carries_the_same_answers() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "0.4.0.2023.1.1\n1.2.3.4.5\n", "{said}");
     // Plain HTTP at the door of HTTPS gets nothing that could pass for an answer.
     assert!(!exchange(address, &get_of("/policy")).await.contains("200 OK"));
+}
+
+#[test]
+fn the_dates_of_the_server_s_certificate_are_told() {
+    let scratch = Scratch::new();
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+    // The chain behind it has dates of its own, which are not asked for.
+    let pem = params.self_signed(&key).expect("a certificate").pem() + &Pki::new().ca_pem;
+    let (certificates, key) =
+        (scratch.file("https.pem", pem), scratch.file("https.key", key.serialize_pem()));
+    let https = Secure::load(&certificates, &key).expect("they fit");
+    let at = |unix_s: i64| Timestamp::from_unix_nanos(unix_s * 1_000_000_000);
+    let (first, last) = (1_577_836_800, 1_893_456_000);
+    assert_eq!(https.valid_until(), at(last));
+    for (unix_s, told) in [
+        (first - 1, Some("the certificate is valid from 2020-01-01T00:00:00Z only")),
+        (first, None),
+        (last, None),
+        (last + 1, Some("the certificate expired at 2030-01-01T00:00:00Z")),
+    ] {
+        let why = https.valid_at(at(unix_s)).err().map(|why| why.to_string());
+        let expected = told.map(|told| {
+            let file = certificates.display();
+            format!("https.certificate_file {file}: {told} (RFC 5280 4.1.2.5); clients refuse it")
+        });
+        assert_eq!(why, expected);
+    }
 }
 
 /// The clock of the runtime stands still while anybody is busy and runs to the next timeout

@@ -5,7 +5,7 @@ mod period;
 mod profile;
 
 pub use key::{AlgorithmOutdated, KeyTerms};
-pub use period::{NotUsable, parse_date};
+pub use period::{NotUsable, Period, parse_date, validity};
 pub use profile::{CertificateProblem, CertificateWarning};
 
 use chronolease_core::id::SpkiPin;
@@ -138,8 +138,7 @@ impl TsuCertificate {
         key: Timestamp<Utc>,
         algorithm: Timestamp<Utc>,
     ) -> Self {
-        let since_ever =
-            |last| period::Period { first: Timestamp::from_unix_nanos(i64::MIN), last };
+        let since_ever = |last| Period { first: Timestamp::from_unix_nanos(i64::MIN), last };
         let (certificate, key) = (since_ever(certificate), since_ever(key));
         Self { signing: SigningPeriod::new(certificate, key, Some(algorithm)), ..self }
     }

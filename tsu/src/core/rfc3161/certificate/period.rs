@@ -2,15 +2,28 @@
 
 use chronolease_core::time::{Timestamp, Utc};
 use rasn::types::UtcTime;
-use rasn_pkix::Time;
+use rasn_pkix::{Certificate, Time};
 
+use super::super::der::DerError;
 use super::key::AlgorithmOutdated;
 
 /// From the first to the last instant, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Period {
-    pub(super) first: Timestamp<Utc>,
-    pub(super) last: Timestamp<Utc>,
+pub struct Period {
+    /// The first instant.
+    pub first: Timestamp<Utc>,
+    /// The last instant.
+    pub last: Timestamp<Utc>,
+}
+
+/// When the certificate in DER is valid, whatever else it says (RFC 5280 4.1.2.5).
+///
+/// # Errors
+/// [`DerError`] when it is no certificate.
+pub fn validity(certificate_der: &[u8]) -> Result<Period, DerError> {
+    let certificate: Certificate =
+        rasn::der::decode(certificate_der).map_err(|e| DerError::Grammar(e.to_string()))?;
+    Ok(Period::of(certificate.tbs_certificate.validity))
 }
 
 impl Period {
@@ -21,6 +34,20 @@ impl Period {
             Time::General(date) => timestamp(date.to_utc()),
         };
         Self { first: date(validity.not_before), last: date(validity.not_after) }
+    }
+
+    /// Whether a certificate of this validity is good at `now`.
+    ///
+    /// # Errors
+    /// [`NotUsable::CertificateNotYet`] or [`NotUsable::CertificateExpired`].
+    pub fn includes(&self, now: Timestamp<Utc>) -> Result<(), NotUsable> {
+        if now < self.first {
+            Err(NotUsable::CertificateNotYet(self.first))
+        } else if now > self.last {
+            Err(NotUsable::CertificateExpired(self.last))
+        } else {
+            Ok(())
+        }
     }
 }
 
