@@ -53,7 +53,9 @@ fn every_reason_is_told_apart() {
     // [0] { Extension { 1.2.3, OCTET STRING {} } }, then the same as critical.
     let extension = [0xa0, 0x08, 0x30, 0x06, 0x06, 0x02, 0x2a, 0x03, 0x04, 0x00];
     let critical = [0xa0, 0x0b, 0x30, 0x09, 0x06, 0x02, 0x2a, 0x03, 0x01, 0x01, 0xff, 0x04, 0x00];
-    let cases: [(&str, &[&[u8]], FailInfo); 17] = [
+    // 2.25.18446744073709551616: an arc as large as a UUID's (X.667) cannot be read.
+    let large_arc = [&[0x06, 11, 0x69, 0x82][..], &[0x80; 8], &[0]].concat();
+    let cases: [(&str, &[&[u8]], FailInfo); 18] = [
         ("version 0", &[&[2, 1, 0], &good], FailInfo::BadRequest),
         ("version 2", &[&[2, 1, 2], &good], FailInfo::BadRequest),
         ("SHA-1", &[VERSION, &sha_1], FailInfo::BadAlg),
@@ -66,6 +68,7 @@ fn every_reason_is_told_apart() {
         ("digest too long", &[VERSION, &imprint(1, 33)], FailInfo::BadDataFormat),
         ("digest of another hash", &[VERSION, &imprint(3, 32)], FailInfo::BadDataFormat),
         ("unknown policy", &[VERSION, &good, UNKNOWN_POLICY], FailInfo::UnacceptedPolicy),
+        ("policy of a UUID", &[VERSION, &good, &large_arc], FailInfo::BadDataFormat),
         ("extension", &[VERSION, &good, &extension], FailInfo::UnacceptedExtension),
         ("critical extension", &[VERSION, &good, &critical], FailInfo::UnacceptedExtension),
         ("no extension in the list", &[VERSION, &good, &[0xa0, 0]], FailInfo::BadDataFormat),

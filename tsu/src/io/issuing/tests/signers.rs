@@ -1,5 +1,6 @@
 //! Signers that are slow, or fail, while the world goes on.
 
+use std::num::NonZeroU64;
 use std::sync::{Condvar, Mutex};
 
 use super::*;
@@ -8,7 +9,7 @@ use rasn_cms::tsp::TstInfo;
 use rasn_cms::{ContentInfo, SignedData};
 
 use crate::core::rfc3161::FailInfo;
-use crate::io::signer::{FileSigner, SignerError};
+use crate::io::signer::{FileSigner, Sampled, SignerError};
 
 /// Signs when it is told to, and fails if it is told so.
 struct Held {
@@ -29,6 +30,8 @@ struct State {
 enum Works {
     Yes,
     No,
+    /// Its signatures have a wrong bit.
+    Badly,
 }
 
 impl Held {
@@ -57,6 +60,11 @@ impl Signer for Held {
         let state = self.changed.wait_while(state, |state| state.opened.is_none());
         match state.expect("no holder panics").opened {
             Some(Works::Yes) => self.signer.sign(message),
+            Some(Works::Badly) => self.signer.sign(message).map(|mut signature| {
+                let last = signature.last_mut().expect("a signature is not empty");
+                *last ^= 1;
+                signature
+            }),
             _ => Err(SignerError::Failed("the session is gone".to_owned())),
         }
     }
@@ -76,6 +84,33 @@ fn gen_time(token: &[u8]) -> Timestamp<Utc> {
     let info = signed.encap_content_info.content.expect("a TSTInfo");
     let info: TstInfo = rasn::der::decode(&info).expect("a TSTInfo");
     Timestamp::from_unix_nanos(info.gen_time.timestamp_nanos_opt().expect("a time of this age"))
+}
+
+/// All signatures are verified before a token leaves, or the first and one in so many.
+#[tokio::test]
+async fn a_signature_that_does_not_verify_stays_inside() {
+    let pki = Pki::new();
+    let two = NonZeroU64::new(2).expect("not zero");
+    let signer = Held::new(&pki);
+    let sampled = Arc::new(Sampled::new(Arc::clone(&signer) as Arc<dyn Signer>, two));
+    let of_sampled = [false, true, false, true];
+    for (signer, by, leaves) in [
+        (Arc::clone(&signer), Arc::clone(&signer) as Arc<dyn Signer>, [false; 4]),
+        (signer, sampled as Arc<dyn Signer>, of_sampled),
+    ] {
+        let mut bench = Bench::signing_with(&pki, by);
+        bench.grant().await;
+        signer.open(Works::Badly);
+        for leaves in leaves {
+            let answer = bench.ask().await.await.expect("an answer");
+            let fail = answer.as_ref().err().map(|rejection| rejection.fail);
+            let expected = if leaves { None } else { Some(FailInfo::SystemFailure) };
+            assert_eq!(fail, expected, "{answer:?}");
+        }
+        signer.open(Works::Yes);
+        let token = bench.ask().await.await.expect("an answer");
+        assert!(token.is_ok(), "{token:?}");
+    }
 }
 
 /// A pipeline whose signer is held.
