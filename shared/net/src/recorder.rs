@@ -14,7 +14,6 @@ use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::note::KeyName;
 use chronolease_core::sample::Sample;
 use chronolease_sys::Clocks;
-use sha2::{Digest, Sha256};
 
 use crate::config::Section;
 use crate::evidence::{
@@ -371,7 +370,7 @@ pub fn place(committed: &Committed, position: usize) -> LeafIndex {
 /// SHA-256 over a configuration as `config show` prints it.
 #[must_use]
 pub fn config_digest(shown: &str) -> Hash {
-    Hash::from_bytes(Sha256::digest(shown).into())
+    Hash::of(shown.as_bytes())
 }
 
 /// The box's own clock, for the age of segments.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use sha2::{Digest, Sha256};
+use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 
 use super::{TreeHead, TreeSize};
 use crate::id::bytes_from_hex;
@@ -18,7 +18,25 @@ impl Hash {
     /// The root of the empty tree: SHA-256 of nothing.
     #[must_use]
     pub fn of_nothing() -> Self {
-        Self(Sha256::digest([]).into())
+        Self::of(&[])
+    }
+
+    /// SHA-256 over these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::wrap(&digest(&SHA256, bytes))
+    }
+
+    /// SHA-256 over these parts, one after the other.
+    #[must_use]
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut context = Context::new(&SHA256);
+        parts.iter().for_each(|part| context.update(part));
+        Self::wrap(&context.finish())
+    }
+
+    fn wrap(digest: &Digest) -> Self {
+        Self(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
 
     /// Wraps the bytes as they are.
@@ -55,14 +73,13 @@ impl fmt::Debug for Hash {
 /// The hash of a leaf: SHA-256 over the byte 0x00 and the leaf.
 #[must_use]
 pub fn leaf_hash(leaf: &[u8]) -> Hash {
-    Hash(Sha256::new().chain_update([0x00]).chain_update(leaf).finalize().into())
+    Hash::of_parts(&[&[0x00], leaf])
 }
 
 /// The hash of an inner node: SHA-256 over the byte 0x01 and both children.
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    let hasher = Sha256::new().chain_update([0x01]).chain_update(left.0).chain_update(right.0);
-    Hash(hasher.finalize().into())
+    Hash::of_parts(&[&[0x01], &left.0, &right.0])
 }
 
 /// A whole tree cut down to what its root needs: the roots of its perfect subtrees, the largest

@@ -2,7 +2,6 @@
 
 use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::evidence::{LeafIndex, TreeHead, TreeSize};
-use sha2::{Digest, Sha256};
 
 use super::refused::HeaderFault;
 
@@ -193,7 +192,7 @@ impl Commit {
 
 /// SHA-256: of an origin's name, a segment's header, a commit frame's payload.
 pub(super) fn sha256(bytes: &[u8]) -> Hash {
-    Hash::from_bytes(Sha256::digest(bytes).into())
+    Hash::of(bytes)
 }
 
 /// The next `N` bytes.

@@ -28,8 +28,6 @@ use chronolease_core::stamped::{Reading, Stamped};
 use chronolease_core::time::{Bound, GenTime};
 use chronolease_core::token::{Draft, Judged};
 
-use sha2::{Digest, Sha256};
-
 use super::holder::{Holder, Mode, Terms};
 use super::rfc3161::{FailInfo, Rejection, Request, SerialSource, TokenBuilder};
 use asking::Asking;
@@ -269,7 +267,7 @@ impl Issuer {
             let gen_time = judged.gen_time();
             let serial = serials.next(&randomness, nonce, gen_time, &request);
             let tst_info = builder.tst_info(&request, &serial, gen_time);
-            let tst_info_digest = Hash::from_bytes(Sha256::digest(&tst_info).into());
+            let tst_info_digest = Hash::of(&tst_info);
             Content { request, serial, tst_info, tst_info_digest, randomness, retried }
         });
         self.holder.used(&judged);

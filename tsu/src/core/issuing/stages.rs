@@ -6,7 +6,6 @@ use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::BatchSeq;
 use chronolease_core::judge::JudgedSample;
 use chronolease_core::token::{Draft, Judged, Logged, Permission, Releasable, Signed, Witnessed};
-use sha2::{Digest, Sha256};
 
 use super::{Content, Pending, RequestId, Unsigned};
 use crate::core::holder::Holder;
@@ -74,6 +73,6 @@ pub(super) fn release(
     };
     let serial = token.content().serial;
     let released = token.release(&permit).ok()?;
-    let token_digest = Hash::from_bytes(Sha256::digest(released.der()).into());
+    let token_digest = Hash::of(released.der());
     Some((released, IssuedToken { serial, token_digest }))
 }

@@ -1,11 +1,11 @@
 //! TimeStampReq (RFC 3161 2.4.1, EN 319 422 5.1).
 
 use chronolease_core::evidence::leaf::{HashFunction, Imprint};
+use chronolease_core::evidence::merkle::Hash;
 use num_bigint::BigInt;
 use rasn::prelude::*;
 use rasn_cms::tsp::MessageImprint;
 use rasn_pkix::Extensions;
-use sha2::{Digest, Sha256};
 
 use super::der::{self, DerError, Reader};
 use super::response::{FailInfo, Rejection};
@@ -195,7 +195,7 @@ pub fn parse(body: &[u8], policy: &RequestPolicy) -> Result<Request, Rejection> 
         parts: Parts::of(body, &policy).map_err(|_| NOT_ONE)?,
         imprint: req.message_imprint,
         hash,
-        fingerprint: Sha256::digest(body).into(),
+        fingerprint: *Hash::of(body).as_bytes(),
         policy,
         nonce: req.nonce,
         cert_req: req.cert_req.unwrap_or(false),

@@ -1,8 +1,8 @@
 //! Serial numbers (RFC 3161 2.4.2, design 5.6).
 
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::{BootId, Incarnation, Nonce, Serial};
 use chronolease_core::time::GenTime;
-use sha2::{Digest, Sha256};
 
 use super::request::Request;
 
@@ -19,8 +19,8 @@ const DOMAIN: &[u8] = b"chronolease/serial/v1\0";
 /// different things never share a serial.
 #[derive(Clone, Debug)]
 pub struct SerialSource {
-    /// The hash over what stays the same for a run.
-    run: Sha256,
+    boot_id: BootId,
+    incarnation: Incarnation,
     counter: u64,
 }
 
@@ -28,11 +28,7 @@ impl SerialSource {
     /// The serial numbers of one run on one boot.
     #[must_use]
     pub fn new(boot_id: BootId, incarnation: Incarnation) -> Self {
-        let run = Sha256::new()
-            .chain_update(DOMAIN)
-            .chain_update(boot_id.as_bytes())
-            .chain_update(incarnation.as_bytes());
-        Self { run, counter: 0 }
+        Self { boot_id, incarnation, counter: 0 }
     }
 
     /// The next serial number. `randomness` is drawn afresh for this call, `monitor_nonce` is the
@@ -46,16 +42,17 @@ impl SerialSource {
     ) -> Serial {
         self.counter += 1;
         // All parts have a fixed length, so no two inputs hash the same bytes.
-        let hash = self
-            .run
-            .clone()
-            .chain_update(randomness)
-            .chain_update(monitor_nonce.as_bytes())
-            .chain_update(self.counter.to_be_bytes())
-            .chain_update(gen_time.as_unix_nanos().to_be_bytes())
-            .chain_update(request.fingerprint())
-            .finalize();
-        Serial::from_hash(&hash.into())
+        let hash = Hash::of_parts(&[
+            DOMAIN,
+            self.boot_id.as_bytes(),
+            self.incarnation.as_bytes(),
+            randomness,
+            monitor_nonce.as_bytes(),
+            &self.counter.to_be_bytes(),
+            &gen_time.as_unix_nanos().to_be_bytes(),
+            request.fingerprint(),
+        ]);
+        Serial::from_hash(hash.as_bytes())
     }
 }
 

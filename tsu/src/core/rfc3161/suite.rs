@@ -1,8 +1,8 @@
 //! Signature suites: a key with the digest and the padding it is used with.
 
+use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use rasn::prelude::*;
 use rasn_pkix::AlgorithmIdentifier;
-use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::der;
 
@@ -68,11 +68,12 @@ impl Suite {
 
     /// The digest of the suite over `message`.
     pub(super) fn digest(self, message: &[u8]) -> Vec<u8> {
-        match self {
-            Self::EcdsaP256 | Self::Rsa3072(_) => Sha256::digest(message).to_vec(),
-            Self::EcdsaP384 => Sha384::digest(message).to_vec(),
-            Self::EcdsaP521 | Self::Rsa4096(_) | Self::Ed25519 => Sha512::digest(message).to_vec(),
-        }
+        let algorithm = match self {
+            Self::EcdsaP256 | Self::Rsa3072(_) => &SHA256,
+            Self::EcdsaP384 => &SHA384,
+            Self::EcdsaP521 | Self::Rsa4096(_) | Self::Ed25519 => &SHA512,
+        };
+        digest::digest(algorithm, message).as_ref().to_vec()
     }
 
     /// The digestAlgorithm, with absent parameters (RFC 5754 2).

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use sha2::{Digest, Sha256};
+use crate::evidence::merkle::Hash;
 
 /// The name of a key: a URL without a scheme, such as `tsa.example/log`. A log's name is also the
 /// origin of its checkpoints.
@@ -57,12 +57,9 @@ impl KeyId {
     /// signatures and the public key.
     #[must_use]
     pub fn of(name: &KeyName, signature_type: u8, public: &[u8]) -> Self {
-        let hash = Sha256::new()
-            .chain_update(name.as_str())
-            .chain_update([b'\n', signature_type])
-            .chain_update(public)
-            .finalize();
-        Self([hash[0], hash[1], hash[2], hash[3]])
+        let parts = [name.as_str().as_bytes(), &[b'\n', signature_type], public];
+        let [a, b, c, d, ..] = *Hash::of_parts(&parts).as_bytes();
+        Self([a, b, c, d])
     }
 
     /// The bytes as they are.

@@ -1,7 +1,6 @@
 //! The parser. Bytes, not text: comments may hold anything.
 
 use sha1::{Digest, Sha1};
-use sha2::Sha256;
 
 use super::error::{Directive, ListError, ListHash};
 use super::{BYTES_MAX, Entry, LeapList};
@@ -24,7 +23,7 @@ pub(super) fn parse(file: &[u8], pin: Option<&Hash>) -> Result<LeapList, ListErr
     if file.len() > BYTES_MAX {
         return Err(ListError::TooLong { bytes: file.len() });
     }
-    let digest = Hash::from_bytes(Sha256::digest(file).into());
+    let digest = Hash::of(file);
     if let Some(&pinned) = pin.filter(|&pin| *pin != digest) {
         return Err(ListError::Pin { found: digest, pinned });
     }

@@ -8,11 +8,11 @@ pub use key::{AlgorithmOutdated, KeyTerms};
 pub use period::{NotUsable, Period, parse_date, validity};
 pub use profile::{CertificateProblem, CertificateWarning};
 
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::SpkiPin;
 use chronolease_core::time::{Timestamp, Utc};
 use rasn::types::Integer;
 use rasn_pkix::{Certificate, Name};
-use sha2::{Digest, Sha256};
 
 use super::der;
 use super::suite::Suite;
@@ -94,7 +94,7 @@ impl TsuCertificate {
     /// SHA-256 over the certificate: the certHash of ESSCertIDv2 (RFC 5035 4).
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
-        Sha256::digest(&self.der).into()
+        *Hash::of(&self.der).as_bytes()
     }
 
     /// The issuer's name.
@@ -118,7 +118,7 @@ impl TsuCertificate {
     /// SHA-256 over the SubjectPublicKeyInfo: the identity of the key.
     #[must_use]
     pub fn spki_pin(&self) -> SpkiPin {
-        SpkiPin::from_bytes(Sha256::digest(&self.spki_der).into())
+        SpkiPin::from_bytes(*Hash::of(&self.spki_der).as_bytes())
     }
 
     /// The key as the BIT STRING of its SubjectPublicKeyInfo holds it: an uncompressed point
