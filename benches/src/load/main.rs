@@ -24,9 +24,9 @@ struct Arguments {
     /// How long a round takes, in milliseconds.
     #[arg(long, default_value_t = 3_000)]
     round_ms: u64,
-    /// How many connections ask, each for one token after the other.
-    #[arg(long, default_value_t = 16)]
-    connections: usize,
+    /// How many connections ask, each for one token after the other; a list, split by commas.
+    #[arg(long, value_delimiter = ',', default_value = "16,64")]
+    connections: Vec<usize>,
     /// Only cases whose name contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     case: String,
@@ -37,18 +37,21 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let (rounds, connections) = (arguments.rounds, arguments.connections);
+    let rounds = arguments.rounds;
     let clocks = Clocks::open()?;
-    let mut report = Report::new(clocks, rounds, arguments.round_ms, connections);
+    let mut report = Report::new(clocks, rounds, arguments.round_ms);
     for case in CASES.iter().filter(|case| case.name.contains(&arguments.case)) {
         let boxes = Boxes::start(case)?;
         let signature = Signature::of(&boxes, case)?;
-        boxes.ask(clocks, connections, 1_000)?;
-        for _ in 0..rounds {
-            let raw = signature.measure()?;
-            report.add(case, raw, boxes.ask(clocks, connections, arguments.round_ms)?);
+        for &connections in &arguments.connections {
+            boxes.ask(clocks, connections, 1_000)?;
+            for _ in 0..rounds {
+                let raw = signature.measure()?;
+                let round = boxes.ask(clocks, connections, arguments.round_ms)?;
+                report.add(case, connections, raw, round);
+            }
+            report.memory(case, connections, boxes.memory_kib()?);
         }
-        report.memory(case, boxes.memory_kib()?);
     }
     page::show(&report.to_markdown()?, "load", arguments.write)
 }
