@@ -1,6 +1,7 @@
 //! Puts the monitor together from its configuration, and runs it.
 
 mod confirmed;
+mod first_look;
 mod public;
 mod virtual_box;
 
@@ -29,6 +30,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use confirmed::last_confirmed;
+use first_look::{FIRST_WORD, first_look};
 use public::token_certificates;
 
 use crate::commission::{no_log, peer_trouble, read_record, record_file};
@@ -55,9 +57,6 @@ use crate::trust;
 
 /// The loop counts as stalled when it has not come round for this long.
 const STALL_LIMIT: Bound = Bound::from_millis(5_000);
-
-/// How long the start waits for the clock reader. Without it the monitor runs, and grants nothing.
-const FIRST_WORD: Duration = Duration::from_secs(1);
 
 /// How long the last messages to the TSUs may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -203,14 +202,15 @@ impl Monitor {
         let (inputs, inputs_in) = mpsc::channel(INPUTS_MAX);
 
         let ended = CancellationToken::new();
-        let sources = self.sources();
-        let (epoch, epochs) = watch::channel(sources.epoch());
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
         let reader = self.config.clock_reader.clone();
-        let mut reader = ClockReader::start_telling(reader, self.clocks, reports, ended.clone());
+        let reader = ClockReader::start_telling(reader, self.clocks, reports, ended.clone());
+        let clocks = WatchedClocks { clocks: self.clocks, bracket: Continuity::SLACK, reader };
         let pulse = Pulse::new(self.config.pps.rules(self.rho()), reports_in);
-        // What is measured before the reader is heard would have to be discarded.
-        let _ = tokio::time::timeout(FIRST_WORD, reader.changed()).await;
+        // Before anything is measured: whatever happens to the clocks from now on is a break.
+        let continuity = first_look(&clocks, FIRST_WORD).await;
+        let sources = self.sources(&continuity);
+        let (epoch, epochs) = watch::channel(sources.epoch());
         let (date, dates) = watch::channel(None);
         self.poll(epochs, &dates, &metrics.nts(), inputs.clone(), ended.clone());
         let slots = self.ask_publicly(slots, &inputs);
@@ -228,12 +228,12 @@ impl Monitor {
         tokio::spawn(ports.observer.run(registry, health.clone(), ended.clone()));
         let leap = self.config.leap;
         let engine = Engine {
-            clocks: WatchedClocks { clocks: self.clocks, bracket: Continuity::SLACK, reader },
+            clocks,
             sources,
             leap: LeapWatch::new(leap.rules),
             leap_list: ListFile::new(leap.file, leap.pin),
             drifts: Drifts::default(),
-            continuity: Continuity::default(),
+            continuity,
             pps: pulse,
             discard: false,
             kernels: Kernels::default(),
@@ -299,7 +299,7 @@ impl Monitor {
             .map_err(|e| DaemonError::failed(format!("{key} {address}: {e}")))
     }
 
-    fn sources(&self) -> Sources {
+    fn sources(&self, begun: &Continuity) -> Sources {
         let config = &self.config.sources;
         let servers = config
             .servers
@@ -308,7 +308,7 @@ impl Monitor {
         let rho = self.rho();
         let rules =
             Rules { faults: config.faults, rho, age_max: config.age_max, voters: config.voters };
-        Sources::new(servers.collect(), rules)
+        Sources::new(servers.collect(), rules, begun)
     }
 
     fn poll(

@@ -31,19 +31,35 @@ pub enum Break {
 }
 
 /// Remembers how far `CLOCK_BOOTTIME` was ahead of `CLOCK_MONOTONIC`, and the clock reader's mark.
-#[derive(Debug, Default)]
+/// It begins with a first reading, and nothing may be measured before that: without a guard there
+/// are no [`Sources`](super::sources::Sources) to poll. There is none without a reading,
+///
+/// ```compile_fail
+/// use chronolease_monitor::core::continuity::Continuity;
+/// let guard = Continuity::default(); // no such function
+/// ```
+#[derive(Debug)]
 pub struct Continuity {
-    last: Option<(BootId, Span)>,
+    last: (BootId, Span),
     /// Of the newest reading with a reader; `None` while it is lost.
     mark: Option<Mark>,
-    /// There has been a reading.
-    began: bool,
 }
 
 impl Continuity {
     /// The widest bracket of a sample that can tell, and the most by which two readings of a box
     /// that ran through may differ.
     pub const SLACK: Bound = Bound::from_millis(2);
+
+    /// Begins with a first reading, best one at which the box's clock reader was heard: what it told
+    /// before is about nothing that was measured. Where it was not, its first word is a break, and
+    /// nothing may be granted until then ([`Self::is_watched`]). A pause in the reading does no harm:
+    /// a break of before it may be told, one of after it is not missed.
+    #[must_use]
+    pub fn begin(first: &Reading) -> Self {
+        let last = (first.sample.boot_id, first.sample.boot_minus_mono);
+        let heard = first.reader.heard().ok();
+        Self { last, mark: heard.map(|_| first.reader.told()) }
+    }
 
     /// What broke since the last reading, if anything did. A sample that cannot tell is a break. A
     /// reader that is lost is one break, and its return another: what was measured in between may
@@ -66,7 +82,7 @@ impl Continuity {
 
     fn ran_through(&mut self, now: &Reading) -> Option<Break> {
         let reading = (now.sample.boot_id, now.sample.boot_minus_mono);
-        let (boot, before) = *self.last.get_or_insert(reading);
+        let (boot, before) = self.last;
         let moved = reading.1 - before;
         let broke = if boot != reading.0 {
             Break::Rebooted(reading.0)
@@ -75,19 +91,16 @@ impl Continuity {
         } else {
             return None;
         };
-        self.last = Some(reading);
+        self.last = reading;
         Some(broke)
     }
 
     fn was_watched(&mut self, now: &Reading) -> Option<Break> {
-        let began = core::mem::replace(&mut self.began, true);
         let heard = now.reader.heard();
         let before = core::mem::replace(&mut self.mark, heard.ok().map(|_| now.reader.told()));
         let (untouched, watched) = (Condition::MonitorUntouched, Condition::MonitorWatched);
         match (before, heard) {
             (None, Err(_)) => None,
-            // From the very first reading on nothing was missed.
-            (None, Ok(_)) if !began => None,
             (None, Ok(_)) => kept(watched).then_some(Break::Unwatched(Lost::NeverHeard)),
             (Some(mark), _) => match now.reader.since(&mark) {
                 Since::Alive => None,

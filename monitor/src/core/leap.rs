@@ -81,6 +81,7 @@ pub fn residual(
 mod tests {
     use super::super::ntp::packet::RefId;
     use super::super::sources::{Epoch, PollResult, Report, Rules, Source, Voters};
+    use super::super::testing::guard;
     use super::*;
     use chronolease_core::fusion::Faults;
     use chronolease_core::time::Bound;
@@ -138,8 +139,8 @@ mod tests {
         let source = |name: &str, group: &str| Source { name: name.into(), group: group.into() };
         let all = vec![source("a1", "a"), source("a2", "a"), source("b", "b"), source("c", "c")];
         let age_max = Bound::from_millis(64_000);
-        let mut sources =
-            Sources::new(all, Rules { faults: Faults(1), rho: RHO, age_max, voters: Voters::All });
+        let rules = Rules { faults: Faults(1), rho: RHO, age_max, voters: Voters::All };
+        let mut sources = Sources::new(all, rules, &guard());
         for (index, leap) in
             [(0, LeapIndicator::NoWarning), (1, LeapIndicator::Insert), (2, LeapIndicator::Delete)]
         {

@@ -6,12 +6,24 @@ use chronolease_core::sample::Sample;
 use chronolease_core::stamped::{ReadClocks, Reading, Stamped, Turn};
 use chronolease_core::time::{RawInstant, Span, Timestamp};
 
+use super::continuity::Continuity;
+
 /// The word of a clock reader at whose box nothing happened.
 pub(crate) const QUIET: ReaderWord = ReaderWord {
     steps: 0,
     disruptions: 0,
     heard: Ok(Account { kernel: Err(OddReading::Refused), marker: Marker::Absent }),
 };
+
+/// A guard over a box at which nothing happens, begun with this sample.
+pub(crate) fn guard_from(sample: Sample) -> Continuity {
+    Continuity::begin(turn(sample).reading())
+}
+
+/// A guard over a box at which nothing happens.
+pub(crate) fn guard() -> Continuity {
+    Continuity::begin(turn_at(RawInstant::from_nanos(0)).reading())
+}
 
 /// A turn at this sample, on a box at which nothing happened.
 pub(crate) fn turn(sample: Sample) -> Turn {

@@ -150,6 +150,15 @@ pub const ALL: &[Control] = &[
         found_by: "watch",
         seed: 4,
     },
+    Control {
+        name: "shell: the monitor's first look at its clock reader with its first event",
+        left_out: &[],
+        slips: &[Slip::LateLook],
+        scene: Witnessed,
+        watched: true,
+        found_by: "watch",
+        seed: 8_981,
+    },
     shell(
         "assumption: box A does not freeze under a lease alone",
         &[],

@@ -54,6 +54,13 @@ fn a_pause_while_sampling_lets_no_token_leave_when_the_clock_reader_is_lost() {
     assert!(all.tokens > 0, "{all:?}");
 }
 
+/// A monitor had just started, and its clock reader told of a set clock before its first turn.
+#[test]
+fn a_clock_set_between_the_first_look_and_the_first_turn_is_a_break() {
+    let all = hold(8_981..8_982);
+    assert!(all.tokens > 0, "{all:?}");
+}
+
 #[test]
 fn the_same_seed_gives_the_same_history() {
     for seed in [3, 16, 38, 59] {

@@ -30,8 +30,7 @@ fn undisturbed(boot_minus_mono_ms: i64, bracket_ms: u64) -> Reading {
 
 #[test]
 fn a_suspension_is_told_once() {
-    let mut continuity = Continuity::default();
-    assert_eq!(continuity.broken_by(&undisturbed(40, 0)), None);
+    let mut continuity = Continuity::begin(&undisturbed(40, 0));
     assert_eq!(continuity.broken_by(&undisturbed(41, 0)), None);
     let suspended = Break::Suspended(Span::from_millis(5_000));
     assert_eq!(continuity.broken_by(&undisturbed(5_040, 0)), Some(suspended));
@@ -40,15 +39,14 @@ fn a_suspension_is_told_once() {
 
 #[test]
 fn many_small_suspensions_add_up() {
-    let mut continuity = Continuity::default();
+    let mut continuity = Continuity::begin(&undisturbed(40, 0));
     let found = (40..44).filter_map(|ms| continuity.broken_by(&undisturbed(ms, 0))).count();
     assert_eq!(found, 1);
 }
 
 #[test]
 fn a_sample_that_cannot_tell_is_a_break_and_hides_none() {
-    let mut continuity = Continuity::default();
-    assert_eq!(continuity.broken_by(&undisturbed(40, 0)), None);
+    let mut continuity = Continuity::begin(&undisturbed(40, 0));
     let unclear = Break::Unclear(Some(Bound::from_millis(100)));
     assert_eq!(continuity.broken_by(&undisturbed(5_040, 100)), Some(unclear));
     assert!(matches!(continuity.broken_by(&undisturbed(5_040, 0)), Some(Break::Suspended(_))));
@@ -56,8 +54,7 @@ fn a_sample_that_cannot_tell_is_a_break_and_hides_none() {
 
 #[test]
 fn another_boot_is_a_break() {
-    let mut continuity = Continuity::default();
-    assert_eq!(continuity.broken_by(&undisturbed(40, 0)), None);
+    let mut continuity = Continuity::begin(&undisturbed(40, 0));
     let mut rebooted = undisturbed(40, 0);
     rebooted.sample.boot_id = BootId::from_bytes([9; 16]);
     let broke = continuity.broken_by(&rebooted);
@@ -99,8 +96,9 @@ impl Heard {
 
 #[test]
 fn a_step_a_disruption_and_a_lost_reader_are_each_told_once() {
-    let (mut heard, mut continuity) = (Heard::new(), Continuity::default());
+    let mut heard = Heard::new();
     heard.report(0, Marker::Absent);
+    let mut continuity = Continuity::begin(&heard.now());
     assert_eq!((continuity.broken_by(&heard.now()), continuity.is_watched()), (None, true));
     heard.report(1, Marker::Absent);
     assert_eq!(continuity.broken_by(&heard.now()), Some(Break::ClockSet(Span::ZERO)));
@@ -117,4 +115,42 @@ fn a_step_a_disruption_and_a_lost_reader_are_each_told_once() {
     let back = continuity.broken_by(&heard.now());
     assert!(matches!(back, Some(Break::Unwatched(_))), "{back:?}");
     assert_eq!((continuity.broken_by(&heard.now()), continuity.is_watched()), (None, true));
+}
+
+/// Seed 8981 of the simulator: the polls have begun with the guard, and the reader tells of a set clock
+/// before the monitor's first turn.
+#[test]
+fn what_is_told_between_the_first_look_and_the_first_turn_is_a_break() {
+    for (steps, marker, broke) in [
+        (1, Marker::Absent, Break::ClockSet(Span::ZERO)),
+        (0, Marker::Unreadable, Break::Disrupted),
+    ] {
+        let mut heard = Heard::new();
+        heard.report(0, Marker::Absent);
+        let mut continuity = Continuity::begin(&heard.now());
+        heard.report(steps, marker);
+        assert_eq!(continuity.broken_by(&heard.now()), Some(broke));
+        assert_eq!(continuity.broken_by(&heard.now()), None);
+    }
+}
+
+/// What the reader counts from before the first look is about nothing that was measured.
+#[test]
+fn what_was_told_before_the_first_look_is_no_break() {
+    let mut heard = Heard::new();
+    heard.report(0, Marker::Absent);
+    heard.report(3, Marker::Unreadable);
+    let mut continuity = Continuity::begin(&heard.now());
+    assert_eq!((continuity.broken_by(&heard.now()), continuity.is_watched()), (None, true));
+}
+
+#[test]
+fn a_first_look_without_a_reader_is_unwatched_and_its_first_word_a_break() {
+    let mut heard = Heard::new();
+    let mut continuity = Continuity::begin(&heard.now());
+    assert_eq!((continuity.broken_by(&heard.now()), continuity.is_watched()), (None, false));
+    heard.report(0, Marker::Absent);
+    let back = Some(Break::Unwatched(Lost::NeverHeard));
+    assert_eq!((continuity.broken_by(&heard.now()), continuity.is_watched()), (back, true));
+    assert_eq!(continuity.broken_by(&heard.now()), None);
 }

@@ -12,6 +12,7 @@ use super::ntp::PIVOT;
 use super::ntp::exchange::{Caps, Exchange, Meaning};
 use super::ntp::packet::{LeapIndicator, Mode, NtpShort, NtpTimestamp, Packet, Precision, RefId};
 use super::sources::{PollResult, Report, Rules, Source, SourceState, Sources, View, Voters};
+use super::testing::guard;
 
 const MS: i64 = 1_000_000;
 const POLL_MS: i64 = 16_000;
@@ -114,7 +115,7 @@ impl World {
         let source = |n: usize| Source { name: format!("ntp{n}"), group: format!("lab{n}") };
         let rules = Rules { faults: Faults(1), rho: RHO, age_max: AGE_MAX, voters: Voters::All };
         let mut world = Self {
-            sources: Sources::new((0..labs).map(source).collect(), rules),
+            sources: Sources::new((0..labs).map(source).collect(), rules, &guard()),
             labs: vec![Lab::HONEST; labs],
             caps: CAPS,
             now_ms: 0,

@@ -15,6 +15,7 @@ use chronolease_core::fusion::{Agreement, Faults, NoUtc, Vote, fuse, largest_agr
 use chronolease_core::interval::Interval;
 use chronolease_core::time::{Bound, Ppb, RawInstant, Span, Timestamp, Utc};
 
+use super::continuity::Continuity;
 use super::ntp::exchange::{Meaning, Refused, SourceSample};
 pub use rounds::Rounds;
 pub use states::{Reason, SourceState};
@@ -185,9 +186,11 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The sources of the configuration, none of them heard yet.
+    /// The sources of the configuration, none of them heard yet. The guard over this box's clocks has
+    /// begun by now, so that no poll begins before it: what happens to the clocks during a poll is a
+    /// break, and the poll is of an earlier [`Epoch`].
     #[must_use]
-    pub fn new(sources: Vec<Source>, rules: Rules) -> Self {
+    pub fn new(sources: Vec<Source>, rules: Rules, _: &Continuity) -> Self {
         let mut groups: Vec<String> = Vec::new();
         let mut tracked = Vec::with_capacity(sources.len());
         for source in sources {

@@ -3,6 +3,7 @@ use super::*;
 use crate::core::ntp::PIVOT;
 use crate::core::ntp::exchange::Kiss;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
+use crate::core::testing::guard;
 
 const AGE_MAX: Bound = Bound::from_millis(64_000);
 
@@ -33,7 +34,7 @@ fn sources(groups: &[&str]) -> Sources {
         |(i, group): (usize, &&str)| Source { name: format!("ntp{i}"), group: (*group).to_owned() };
     let rho = Ppb::from_ppm(100);
     let rules = Rules { faults: Faults(1), rho, age_max: AGE_MAX, voters: Voters::All };
-    Sources::new(groups.iter().enumerate().map(source).collect(), rules)
+    Sources::new(groups.iter().enumerate().map(source).collect(), rules, &guard())
 }
 
 pub(super) const FIVE: [&str; 5] = ["ptb", "metas", "npl", "inrim", "op"];

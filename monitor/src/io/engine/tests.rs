@@ -10,7 +10,7 @@ use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::pps::PpsRules;
 use crate::core::sources::{self, PollResult, Report, Source};
-use crate::core::testing::QUIET;
+use crate::core::testing::{QUIET, guard_from};
 use chronolease_core::clock_reader::{ClockWatch, ReaderWord};
 use chronolease_core::confirmation::WitnessLimits;
 use chronolease_core::evidence::TreeHead;
@@ -86,7 +86,8 @@ impl Bench {
             age_max: Bound::from_millis(64_000),
             voters: sources::Voters::All,
         };
-        let sources = Sources::new((0..5).map(source).collect(), source_rules);
+        let continuity = guard_from(sample(0));
+        let sources = Sources::new((0..5).map(source).collect(), source_rules, &continuity);
         let undisturbed = ClockWatch::undisturbed(clocks().boot_id());
         let reader = ClockReader::over(watch::channel(undisturbed).1);
         let engine = Engine {
@@ -97,7 +98,7 @@ impl Bench {
             leap: LeapWatch::new(LeapRules { season: Season::HalfYears, bulletins: Vec::new() }),
             leap_list: ListFile::default(),
             drifts: Drifts::default(),
-            continuity: watched(),
+            continuity,
             pps: Pulse::new(PPS, mpsc::channel(1).1),
             discard: false,
             kernels: Kernels::default(),
@@ -200,14 +201,11 @@ impl Bench {
     }
 }
 
-/// A guard over box B that has heard its clock reader.
-fn watched() -> Continuity {
-    let mut continuity = Continuity::default();
+/// A guard over box B that has not heard its clock reader.
+fn unwatched() -> Continuity {
     let sample = sample(0);
-    let watch = ClockWatch::undisturbed(sample.boot_id);
-    let reading = Reading { sample, reader: watch.view(sample.raw_after) };
-    assert_eq!(continuity.broken_by(&reading), None);
-    continuity
+    let deaf = ClockWatch::new(sample.boot_id, Bound::from_millis(1_000));
+    Continuity::begin(&Reading { sample, reader: deaf.view(sample.raw_after) })
 }
 
 /// The first good probe grants.
@@ -397,10 +395,10 @@ async fn nothing_is_granted_while_the_monitors_own_clock_reader_is_lost() {
     let log = TestLog::new();
     let evidence = log.open();
     let mut bench = Bench::ready(&log, &evidence);
-    bench.engine.continuity = Continuity::default();
+    bench.engine.continuity = unwatched();
     bench.answered(1_010, 0);
     assert_eq!(grants(&bench.sent()), 0);
-    bench.engine.continuity = watched();
+    bench.engine.continuity = guard_from(sample(0));
     bench.tick(2_010);
     bench.answered(2_020, 0);
     assert_eq!(grants(&bench.sent()), 1);

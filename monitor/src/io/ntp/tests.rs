@@ -8,6 +8,7 @@ use crate::core::ntp::PIVOT;
 use crate::core::ntp::exchange::Kiss;
 use crate::core::ntp::packet::{LeapIndicator, Mode, NtpShort, Precision, RefId};
 use crate::core::sources::{Rules, Source, Sources, Voters};
+use crate::core::testing::guard;
 
 /// Far longer than anything here takes: only a hang runs into it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -288,7 +289,7 @@ async fn a_new_epoch_abandons_the_exchange_in_flight_and_polls_afresh() {
         age_max: Bound::from_millis(60_000),
         voters: Voters::All,
     };
-    let mut sources = Sources::new(vec![groups], rules);
+    let mut sources = Sources::new(vec![groups], rules, &guard());
     let mut running = run(vec![target(respond_honestly("127.0.0.1:0").await)]);
     sources.handle(&running.report().await);
     assert!(sources.sample(0, clocks().raw()).is_some());

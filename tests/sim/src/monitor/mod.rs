@@ -1,5 +1,6 @@
 //! One run of the monitor's process: the cores that ship, and as little of a shell as they need.
 
+mod first_look;
 mod records;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -10,26 +11,25 @@ use chronolease_core::confirmation::{Confirmation, SignedConfirmation};
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf;
 use chronolease_core::evidence::offers::Broken;
-use chronolease_core::fusion::Faults;
 use chronolease_core::id::Nonce;
 use chronolease_core::leap::list::LeapList;
 use chronolease_core::leap::plan::Season;
 use chronolease_core::lease::{EndingCause, LeaseTerms};
 use chronolease_core::sample::Sample;
-use chronolease_core::stamped::{ReadClocks as _, Stamped};
+use chronolease_core::stamped::Stamped;
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_core::wire::{Hello, LogOffer, ProbeAnswer, ToMonitor, ToTsu, Welcome, Witnessed};
 use chronolease_monitor::core::authority::{
     Action, ConnId, Context, Event, Facts, Rearm, Record, ShownLog, Ward, WardState,
 };
-use chronolease_monitor::core::continuity::Continuity;
 use chronolease_monitor::core::leap::watch::{LeapRules, LeapWatch};
 use chronolease_monitor::core::pps::PpsSays;
-use chronolease_monitor::core::sources::{self, Epoch, Report, Rounds, Source, Sources, View};
+use chronolease_monitor::core::sources::{Report, Rounds, View};
 use chronolease_net::evidence::{Files, MemoryDisk, Pending};
 use chronolease_net::exchange::{VouchError, Vouched};
 use chronolease_net::recorder::{Aside, Kept};
 
+use self::first_look::Begun;
 use crate::boxlog::{BoxLog, Identity, leaves};
 use crate::dice::Dice;
 use crate::figures;
@@ -83,14 +83,12 @@ struct UnderWay {
 pub struct Monitor {
     /// The authority.
     pub ward: Ward,
-    /// What the sources say.
-    pub sources: Sources,
     /// The log.
     pub log: BoxLog,
     me: Identity,
     disk: MemoryDisk,
     leap: LeapWatch,
-    continuity: Continuity,
+    begun: Option<Begun>,
     /// What the clock reader says in this turn.
     reader: ReaderView,
     /// The ward found that nothing of before may count any more.
@@ -114,7 +112,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Starts the process on this disk.
+    /// Starts the process on this disk. It does nothing before its first look at its clocks.
     ///
     /// # Errors
     /// Why it does not start.
@@ -135,24 +133,16 @@ impl Monitor {
         let record = if text.is_empty() { Ok(Record::default()) } else { Record::parse(&text) };
         let record = record.map_err(|why| why.to_string())?;
         let confirmed = last_confirmed(disk, me)?;
-        let source = |n: usize| Source { name: format!("ntp{n}"), group: format!("lab{n}") };
-        let rules = sources::Rules {
-            faults: Faults(1),
-            rho: figures::RHO,
-            age_max: figures::AGE_MAX,
-            voters: sources::Voters::All,
-        };
         let mut leap =
             LeapWatch::new(LeapRules { season: Season::HalfYears, bulletins: Vec::new() });
         leap.set_list(list.cloned());
         Ok(Self {
             ward: Ward::new(figures::rules(rearm), record, now.raw_after).knowing(confirmed),
-            sources: Sources::new((0..figures::SOURCES).map(source).collect(), rules),
             log,
             me: me.clone(),
             disk: disk.clone(),
             leap,
-            continuity: Continuity::default(),
+            begun: None,
             reader: ClockWatch::new(now.boot_id, figures::SILENCE_MAX).view(now.raw_after),
             discard: false,
             rounds: Rounds::new(figures::POLL),
@@ -180,7 +170,7 @@ impl Monitor {
         if self.lost && !std::mem::replace(&mut self.told_lost, true) {
             self.handle(now, Event::EvidenceLost, out);
         }
-        if self.continuity.broken_by(&clocks.read()).is_some() {
+        if self.broke(clocks) {
             self.discard_all(now, out);
         }
         let overdue = now.raw_after - self.last_tick > Bound::from_millis(250).as_span();
@@ -199,7 +189,8 @@ impl Monitor {
             self.noted.lay(leaf::Event::LeapChange(change));
         }
         if self.rounds.is_due(now.raw_after, view.utc.is_ok()) {
-            self.noted.lay(leaf::Event::Round(self.sources.round(now.raw_before)));
+            let round = self.begun().sources.round(now.raw_before);
+            self.noted.lay(leaf::Event::Round(round));
         }
         if !self.noted.kept().is_empty() {
             self.send_off(now, None);
@@ -208,20 +199,15 @@ impl Monitor {
 
     /// Nothing that was measured before counts any more.
     fn discard_all(&mut self, now: &Sample, out: &mut Vec<Out>) {
-        self.sources.discard_all();
+        self.begun().sources.discard_all();
         self.leap.broken();
         self.handle(now, Event::Broken, out);
     }
 
     /// What it knows.
     pub fn look(&mut self, now: &Sample) -> View {
-        self.leap.look(&mut self.sources, now.raw_after)
-    }
-
-    /// The epoch of a poll that begins now.
-    #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        self.sources.epoch()
+        let begun = self.begun.as_mut().expect("no turn before the first look");
+        self.leap.look(&mut begun.sources, now.raw_after)
     }
 
     /// The state of the ward.
@@ -233,7 +219,7 @@ impl Monitor {
     fn take(&mut self, now: &Sample, input: Input, out: &mut Vec<Out>) {
         match input {
             Input::Polled(report) => {
-                self.sources.handle(&report);
+                self.begun().sources.handle(&report);
                 self.handle(now, Event::Fused, out);
             }
             Input::Connected(conn, hello) => {
@@ -350,13 +336,12 @@ impl Monitor {
     }
 
     fn decide(&mut self, now: &Sample, event: Event) -> Vec<Action> {
+        let is_watched = self.begun().continuity.is_watched();
         let facts = Facts {
             utc: self.look(now).utc,
             boundaries: self.leap.boundaries(),
             vouched: self.log.vouching.held(),
-            recordable: !self.lost
-                && self.log.recorder.trouble().is_none()
-                && self.continuity.is_watched(),
+            recordable: !self.lost && self.log.recorder.trouble().is_none() && is_watched,
             pps: PpsSays::Permits,
             nonces: [Nonce::from_bytes(self.dice.bytes()), Nonce::from_bytes(self.dice.bytes())],
         };

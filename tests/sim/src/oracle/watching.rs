@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use chronolease_core::id::{BootId, LeaseSeq, ReaderRun};
 use chronolease_core::lease::LeaseTerms;
 use chronolease_core::sample::Sample;
+use chronolease_monitor::core::sources::{PollResult, Report};
 
 use super::{Grant, OnRecord, Oracle, Released, key};
 use crate::clock::{Instant, MS};
@@ -79,6 +80,8 @@ struct Seen {
     last: Option<Reported>,
     /// The newest touch that was told, or that came before this process.
     known: usize,
+    /// The oscillator when the process took its first look at its clocks; of the monitor's alone.
+    looked: Option<i64>,
 }
 
 impl Seen {
@@ -146,6 +149,27 @@ impl Oracle {
         *seen = Seen { touches: std::mem::take(&mut seen.touches), ..Seen::default() };
     }
 
+    /// The monitor's process takes its first look at its clocks, at this reading of the oscillator.
+    /// What it was told before is about nothing that it measures.
+    pub fn first_look(&mut self, raw: i64) {
+        if let Some(seen) = self.watching.boxes.first_mut() {
+            seen.looked = Some(raw);
+            seen.told.clear();
+            seen.losses.clear();
+            seen.returns.clear();
+        }
+    }
+
+    /// The monitor takes what a laboratory said: nothing that it asked before its first look.
+    pub fn polled(&mut self, now: Instant, report: &Report) {
+        let looked = self.watching.boxes.first().and_then(|seen| seen.looked);
+        let (Some(looked), PollResult::Sample(sample)) = (looked, &report.result) else { return };
+        let before = sample.sent.as_nanos() < looked;
+        self.ask(!before, "watch", now, || {
+            "the monitor polled before it looked at its clock reader".to_owned()
+        });
+    }
+
     /// A report reaches the process. Whether it tells of something new.
     pub fn reported(&mut self, host: usize, at: Instant, report: &Reported) -> bool {
         self.watching.turn += 1;
@@ -153,7 +177,11 @@ impl Oracle {
         let seen = &mut self.watching.boxes[host];
         let next = |last: Reported| (last.run, last.sequence + 1) == (report.run, report.sequence);
         match (seen.last, seen.newest) {
-            (None, _) => seen.known = report.known,
+            (None, _) => {
+                seen.known = report.known;
+                // What was measured meanwhile was not watched.
+                seen.returns.extend(seen.looked.map(|_| came));
+            }
             (Some(_), None) => seen.returns.push(came),
             (Some(_), Some(newest)) => {
                 if !seen.hears(report.raw) || !next(newest) {

@@ -58,6 +58,9 @@ impl World {
         if now < there.busy_until || now < there.stopped_until {
             return;
         }
+        if host == BOX_B && self.monitor.as_ref().is_some_and(|monitor| !monitor.has_begun()) {
+            return;
+        }
         // News of the clock wake the TSU's loop when nothing else waits.
         let news = there.inbox.is_empty() && there.ear.take_news() && host != BOX_B;
         let tick = news.then(|| Item::tsu(Event::Tick));
@@ -248,6 +251,7 @@ impl World {
                 monitor.answers_early = self.slips(Slip::AnswersEarly);
                 self.monitor = Some(monitor);
                 self.wait(host);
+                self.will_look(life);
             }
             return self.oracle.started(BOX_B, now);
         }

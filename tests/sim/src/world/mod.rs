@@ -4,6 +4,7 @@
 mod acting;
 mod boxes;
 mod faults;
+mod first_look;
 mod network;
 mod reader;
 mod scene;
@@ -52,6 +53,8 @@ pub enum Slip {
     AnswersEarly,
     /// The mark that a lease rests on is taken after the clocks were read, not before.
     LateMark,
+    /// The monitor looks at its clock reader with its first event, when it polls already.
+    LateLook,
 }
 
 /// What is simulated.
@@ -200,6 +203,8 @@ pub struct World {
     dice: Dice,
     /// For all that has to do with clock readers: without them the same seed is the same world.
     reader_dice: Dice,
+    /// For how soon the monitor looks at its clocks.
+    look_dice: Dice,
     truth: Truth,
     list: LeapList,
     rearm: Rearm,
@@ -319,6 +324,7 @@ impl World {
             Happens::Poll { source } => self.poll(source),
             Happens::Polled { report, .. } => {
                 let report = self.polled(*report);
+                self.oracle.polled(self.now, &report);
                 self.push(BOX_B, Item::monitor(monitor::Input::Polled(report)));
             }
             Happens::Ask { host, alone } => self.ask(host, alone),

@@ -120,6 +120,8 @@ pub(super) enum News {
     Closed { life: u64, conn: u64 },
     /// Its patience with a silent reader may be over.
     Patience { life: u64, conn: u64 },
+    /// The monitor's process looks at its clocks for the first time, if it has not.
+    FirstLook { life: u64 },
 }
 
 impl News {
@@ -129,6 +131,7 @@ impl News {
             Self::Listen { life }
             | Self::Heard { life, .. }
             | Self::Closed { life, .. }
+            | Self::FirstLook { life }
             | Self::Patience { life, .. } => Some(*life),
             _ => None,
         }
@@ -149,6 +152,7 @@ impl World {
             News::Heard { conn, report, known, .. } => self.heard(host, conn, *report, known),
             News::Closed { conn, .. } => self.unheard(host, conn, Lost::Closed),
             News::Patience { life, conn } => self.patience(host, life, conn),
+            News::FirstLook { .. } => self.first_look(),
         }
     }
 
@@ -384,6 +388,7 @@ impl World {
         let reported = Reported { raw, sample, run, sequence, known };
         there.ear.update(raw, |watch, now| watch.on_report(now, report));
         let fresh = self.oracle.reported(host, now, &reported);
+        self.look_soon(host);
         if fresh {
             self.trace.line(now, || format!("host {host} hears of its clock, up to {known}"));
         }

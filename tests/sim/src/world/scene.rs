@@ -187,6 +187,7 @@ impl World {
             sequence: 16,
             dice,
             reader_dice: Dice::new(seed, 6),
+            look_dice: Dice::new(seed, 7),
             truth,
             list,
             rearm: if persons { Rearm::TwoPersons } else { Rearm::Automatic },

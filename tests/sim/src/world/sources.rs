@@ -8,6 +8,7 @@ use chronolease_monitor::core::sources::{PollResult, Report};
 
 use super::{BOX_B, Happens, World};
 use crate::clock::{Instant, MS};
+use crate::monitor::Monitor;
 
 /// One server, which is a laboratory of its own.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,8 +34,7 @@ impl World {
         let (there, back) = (self.dice.range(MS / 2, 6 * MS), self.dice.range(MS / 2, 6 * MS));
         let slow = if self.now < state.slow.0 { state.slow.1 } else { 0 };
         let lie = if self.now < state.lie.0 { state.lie.1 } else { 0 };
-        let Some(monitor) = &self.monitor else { return };
-        let epoch = monitor.epoch();
+        let Some(epoch) = self.monitor.as_ref().and_then(Monitor::epoch) else { return };
         let life = self.hosts[BOX_B].life;
         let sent = self.hosts[BOX_B].clock.raw(self.now);
         // T2 and T3 at one instant.

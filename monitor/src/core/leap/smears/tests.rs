@@ -6,6 +6,7 @@ use super::*;
 use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::sources::{PollResult, Report, Rules, Source, SourceState, Voters};
+use crate::core::testing::guard;
 
 const MS: i64 = 1_000_000;
 const HOUR_S: i64 = 3_600;
@@ -34,7 +35,7 @@ impl Day {
             age_max: Bound::from_millis(64_000),
             voters: Voters::All,
         };
-        let sources = Sources::new((0..5).map(source).collect(), rules);
+        let sources = Sources::new((0..5).map(source).collect(), rules, &guard());
         Self { sources, smears: Smears::default(), smearing, found_at_s: None, first_false_s: None }
     }
 

@@ -50,7 +50,8 @@ async fn a_step_of_box_b_ends_every_lease_and_discards_every_sample() {
     let mut bench = Bench::new(&log, &evidence);
     let (heard, watch) = watch::channel(ClockWatch::undisturbed(clocks().boot_id()));
     bench.engine.clocks.reader = ClockReader::over(watch);
-    bench.engine.continuity = Continuity::default();
+    bench.engine.continuity =
+        Continuity::begin(&chronolease_core::stamped::ReadClocks::read(&bench.engine.clocks));
     let mut epochs = bench.engine.epoch.subscribe();
     let epoch = bench.engine.sources.epoch();
     let stop = CancellationToken::new();

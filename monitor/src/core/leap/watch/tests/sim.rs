@@ -25,7 +25,7 @@ use crate::core::ntp::exchange::SourceSample;
 use crate::core::ntp::packet::{LeapIndicator, RefId};
 use crate::core::pps::PpsSays;
 use crate::core::sources::{PollResult, Report, Source, Voters};
-use crate::core::testing::{QUIET, turn_at};
+use crate::core::testing::{QUIET, guard, turn_at};
 use chronolease_core::time::GenTimeDigits;
 
 const MS: i64 = 1_000_000;
@@ -138,7 +138,7 @@ impl Scenario {
         let mut sim = Sim {
             scenario: self,
             watch,
-            sources: Sources::new((0..5).map(source).collect(), rules),
+            sources: Sources::new((0..5).map(source).collect(), rules, &guard()),
             now_ms: FROM_MS,
             lease: None,
             ended: None,
