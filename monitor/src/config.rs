@@ -98,6 +98,11 @@ impl Config {
         let clock_reader = ClockReaderConfig::read(&root.section("clock_reader"));
         let admin = root.section("admin").socket_addr("listen");
         let metrics = root.section("metrics").socket_addr("listen");
+        root.listen_apart(&[
+            ("link", link.as_ref().map(|of| of.listen)),
+            ("admin", admin),
+            ("metrics", metrics),
+        ]);
         let qualified = monitor.bool_or("qualified", false);
         let stall_max = watchdog::read_stall_max(root);
         let log_level = root.section("log").string_or("level", "info");

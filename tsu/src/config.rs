@@ -164,6 +164,11 @@ impl Config {
         let clock_reader = ClockReaderConfig::read(&root.section("clock_reader"));
         let evidence = EvidenceConfig::read(&root.section("evidence"));
         let metrics = root.section("metrics").socket_addr("listen");
+        root.listen_apart(&[
+            ("http", http.as_ref().map(|of| of.listen)),
+            ("https", https.iter().flatten().map(|of| of.listen).next()),
+            ("metrics", metrics),
+        ]);
         let stall_max = watchdog::read_stall_max(root);
         let log_level = root.section("log").string_or("level", "info");
 

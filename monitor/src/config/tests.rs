@@ -82,6 +82,12 @@ fn refused(changes: &[(&str, &str)], key: &str, part: &str) {
 }
 
 #[test]
+fn two_listeners_have_two_addresses() {
+    let (link, admin) = ("\"192.0.2.20:3162\"", "\"192.0.2.20:3163\"");
+    refused(&[(admin, link)], "admin.listen", "the same address as link.listen");
+}
+
+#[test]
 fn the_documented_example_loads() {
     let config = good(&[]);
     let groups: std::collections::BTreeSet<&str> =

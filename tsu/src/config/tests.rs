@@ -239,6 +239,7 @@ fn single_values_are_checked() {
         ("patience = \"10s\"", "patience = \"61s\"", "http.patience", "from 100ms to 60s"),
         ("rho_ppm = 100", "rho_ppm = 1001", "lease.rho_ppm", "from 1 to 1000"),
         ("\"192.0.2.20:3162\"", "\"monitor:3162\"", "link.monitor", "an IP address"),
+        ("\"127.0.0.1:3164\"", "\"192.0.2.10:8080\"", "metrics.listen", "as http.listen"),
     ] {
         refused(&[(line, other)], key, part);
     }

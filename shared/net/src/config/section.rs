@@ -1,6 +1,7 @@
 //! Tables of the configuration; the readers of their values are in `read`.
 
 use core::fmt::Display;
+use std::net::SocketAddr;
 
 use figment::value::Value;
 
@@ -64,6 +65,18 @@ impl<'a> Section<'a> {
     pub fn error(&self, key: &str, message: impl Display) {
         self.document.note_key(&self.path, key);
         self.document.record(&self.path.key(key), message.to_string());
+    }
+
+    /// Records a mistake for each of these tables whose `listen` is the address of one before it: two
+    /// listeners cannot share one. Port 0 is another one each time.
+    pub fn listen_apart(&self, listeners: &[(&str, Option<SocketAddr>)]) {
+        for (at, (table, address)) in listeners.iter().enumerate() {
+            let Some(address) = address.filter(|address| address.port() != 0) else { continue };
+            let mut before = listeners[..at].iter();
+            if let Some((other, _)) = before.find(|(_, other)| *other == Some(address)) {
+                self.section(table).error("listen", format!("the same address as {other}.listen"));
+            }
+        }
     }
 
     /// `Some(None)` when `key` is absent, otherwise what `read` makes of it:
