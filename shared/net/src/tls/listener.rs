@@ -9,9 +9,9 @@ use axum::serve::{IncomingStream, Listener};
 use chronolease_core::id::SpkiPin;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::handshakes::Handshakes;
 use super::{HANDSHAKE_TIMEOUT, peer_pin};
 use crate::crowd::{Crowd, pause_after};
 
@@ -21,12 +21,13 @@ pub(super) const HANDSHAKES_MAX: usize = 64;
 
 /// A TCP listener that hands out connections whose TLS handshake is done and whose peer is known.
 ///
-/// Each handshake runs in a task of its own and for at most [`HANDSHAKE_TIMEOUT`].
+/// Each handshake has a task of its own and at most [`HANDSHAKE_TIMEOUT`]; [`Handshakes`] computes
+/// all of them.
 #[derive(Debug)]
 pub struct TlsListener {
     tcp: TcpListener,
-    config: Arc<ServerConfig>,
-    handshakes: Crowd<Option<(TlsStream<TcpStream>, Peer)>>,
+    handshakes: Handshakes,
+    under_way: Crowd<Option<(TlsStream<TcpStream>, Peer)>>,
 }
 
 /// The other end of a connection. As `ConnectInfo<Peer>` it tells axum's handlers who calls.
@@ -42,10 +43,14 @@ impl TlsListener {
     /// Listens on `addr`. `config` comes from [`server_config`](super::server_config).
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// When the address cannot be bound, or there is no thread for the handshakes.
     pub async fn bind(addr: SocketAddr, config: Arc<ServerConfig>) -> io::Result<Self> {
         let tcp = TcpListener::bind(addr).await?;
-        Ok(Self { tcp, config, handshakes: Crowd::new(HANDSHAKES_MAX) })
+        Ok(Self::over(tcp, Handshakes::start(config)?))
+    }
+
+    pub(super) fn over(tcp: TcpListener, handshakes: Handshakes) -> Self {
+        Self { tcp, handshakes, under_way: Crowd::new(HANDSHAKES_MAX) }
     }
 
     /// The address it listens on, with the port that the system chose if it was 0.
@@ -62,15 +67,14 @@ impl TlsListener {
         loop {
             tokio::select! {
                 biased;
-                finished = self.handshakes.next() => {
+                finished = self.under_way.next() => {
                     if let Some((stream, peer)) = finished {
                         return (stream, peer.pin, peer.addr);
                     }
                 }
                 accepted = self.tcp.accept() => match accepted {
                     Ok((tcp, addr)) => {
-                        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
-                        self.handshakes.admit(handshake(acceptor, tcp, addr));
+                        self.under_way.admit(handshake(self.handshakes.clone(), tcp, addr));
                     }
                     Err(error) => pause_after(&error).await,
                 },
@@ -80,16 +84,16 @@ impl TlsListener {
 }
 
 async fn handshake(
-    acceptor: TlsAcceptor,
+    handshakes: Handshakes,
     tcp: TcpStream,
     addr: SocketAddr,
 ) -> Option<(TlsStream<TcpStream>, Peer)> {
     let attempt = async {
         tcp.set_nodelay(true)?;
-        acceptor.accept(tcp).await
+        handshakes.accept(tcp, ()).await
     };
     let error = match tokio::time::timeout(HANDSHAKE_TIMEOUT, attempt).await {
-        Ok(Ok(stream)) => match peer_pin(stream.get_ref().1) {
+        Ok(Ok((stream, ()))) => match peer_pin(stream.get_ref().1) {
             Some(pin) => return Some((stream, Peer { pin, addr })),
             None => io::Error::other("the peer showed no certificate"),
         },

@@ -5,6 +5,7 @@
 //! There is no resumption and no early data, so each connection proves both keys anew and derives
 //! a fresh [`ChannelBinding`].
 
+mod handshakes;
 mod identity;
 mod listener;
 mod pinning;
@@ -22,6 +23,7 @@ use rustls_pki_types::{ServerName, pem};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client};
 
+pub use handshakes::Handshakes;
 pub use identity::{Identity, pin_of_certificate};
 pub use listener::{Peer, TlsListener};
 pub use pinning::{Accepted, client_config, server_config};

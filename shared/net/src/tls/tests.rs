@@ -2,14 +2,18 @@
 //! tested over TCP.
 
 use std::fs;
+use std::sync::Mutex;
+use std::thread;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use rustls::server::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, Error};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_rustls::{TlsAcceptor, server};
 
 use super::*;
@@ -230,6 +234,46 @@ fn what_cannot_work_is_refused_when_it_is_loaded() {
     assert!(pin_of_certificate(b"no certificate").is_err());
 }
 
+/// Notes on which thread a handshake comes to the key.
+#[derive(Debug)]
+struct Noting(Arc<dyn ResolvesServerCert>, Mutex<Vec<Option<String>>>);
+
+impl ResolvesServerCert for Noting {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let thread = thread::current().name().map(str::to_owned);
+        self.1.lock().expect("no panic").push(thread);
+        self.0.resolve(hello)
+    }
+}
+
+/// On which thread the listener signs for a client. The stream goes on at the caller's.
+async fn signs_on(handshakes: impl FnOnce(Arc<ServerConfig>) -> Handshakes) -> Option<String> {
+    let (a, b) = (identity(), identity());
+    let mut config = ServerConfig::clone(&server(&a, &[&b]));
+    let noting = Arc::new(Noting(Arc::clone(&config.cert_resolver), Mutex::default()));
+    config.cert_resolver = Arc::clone(&noting) as _;
+    let tcp = TcpListener::bind(LOCALHOST).await.expect("bound");
+    let mut listener = TlsListener::over(tcp, handshakes(Arc::new(config)));
+    let addr = listener.local_addr().expect("bound");
+    let (accepted, connected) = tokio::join!(listener.accept(), connect(addr, client(&b, &a)));
+    let ((mut near, _, _), mut far) = (accepted, connected.expect("let in"));
+    far.write_all(b"x").await.expect("open");
+    far.flush().await.expect("open");
+    assert_eq!(near.read_u8().await.expect("open"), b'x');
+    let noted = std::mem::take(&mut *noting.1.lock().expect("no panic"));
+    let [thread] = noted.try_into().expect("one handshake");
+    thread
+}
+
+#[tokio::test]
+async fn handshakes_have_a_thread_of_their_own() {
+    let apart = signs_on(|config| Handshakes::start(config).expect("a thread")).await;
+    assert_eq!(apart.as_deref(), Some(handshakes::THREAD));
+    // The negative control: the same beside everything else.
+    let beside = signs_on(|config| Handshakes::beside(Handle::current(), config)).await;
+    assert_ne!(beside.as_deref(), Some(handshakes::THREAD));
+}
+
 #[tokio::test]
 async fn silent_clients_do_not_keep_others_out() {
     let (a, b) = (identity(), identity());
@@ -251,7 +295,10 @@ async fn silent_clients_do_not_keep_others_out() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_client_is_dropped_in_the_end() {
     let (a, b) = (identity(), identity());
-    let mut listener = TlsListener::bind(LOCALHOST, server(&a, &[&b])).await.expect("bound");
+    // The clock runs on when this runtime waits, so no other may work meanwhile.
+    let handshakes = Handshakes::beside(Handle::current(), server(&a, &[&b]));
+    let tcp = TcpListener::bind(LOCALHOST).await.expect("bound");
+    let mut listener = TlsListener::over(tcp, handshakes);
     let mut silent = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
     let dropped = async {
         tokio::select! {

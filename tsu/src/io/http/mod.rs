@@ -1,6 +1,5 @@
 //! The endpoint for clients: the Time-Stamp Protocol over HTTP (RFC 3161 3.4).
 
-mod handshakes;
 mod listener;
 mod pages;
 mod secure;
@@ -19,7 +18,6 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use handshakes::Handshakes;
 pub use listener::Door;
 pub use pages::{Facts, Pages};
 pub use secure::{OutOfDate, Secure, TlsError};

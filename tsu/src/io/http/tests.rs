@@ -4,6 +4,7 @@ use super::*;
 use crate::core::rfc3161::testing::{Pki, Scratch, VERSION, imprint, policy, request_der};
 use crate::io::issuing::queue;
 use chronolease_core::time::Timestamp;
+use chronolease_net::tls::Handshakes;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
