@@ -49,18 +49,22 @@ impl Identity {
     }
 }
 
-/// An open log with both halves of the exchange.
+/// An open log.
 pub struct BoxLog {
     /// The handle that records.
     pub recorder: Recorder,
     /// The log as the exchange needs it.
     pub own: OwnLog,
-    /// What is offered to the peer.
+    log: Log,
+    writer: HandWriter,
+}
+
+/// Both halves of the exchange with a peer.
+pub struct Exchange {
+    /// What is offered to it.
     pub offering: Offering,
     /// What is vouched for.
     pub vouching: Vouching,
-    log: Log,
-    writer: HandWriter,
 }
 
 fn settings(origin: &KeyName) -> Settings {
@@ -73,10 +77,12 @@ fn settings(origin: &KeyName) -> Settings {
 }
 
 /// Makes the log of a new box, and notes that nothing was vouched for.
-pub fn commission(disk: &MemoryDisk, me: &Identity, peer: &Identity) {
+pub fn commission(disk: &MemoryDisk, me: &Identity, peers: &[Identity]) {
     let files = Arc::new(disk.clone());
     create_by_hand(files.clone(), Path::new(FOLDER), settings(&me.origin)).expect("a new disk");
-    exchange::commission(files, Path::new(FOLDER), &peer.origin).expect("a new disk");
+    for peer in peers {
+        exchange::commission(files.clone(), Path::new(FOLDER), &peer.origin).expect("a new disk");
+    }
 }
 
 impl BoxLog {
@@ -88,7 +94,6 @@ impl BoxLog {
     pub fn open(
         disk: &MemoryDisk,
         me: &Identity,
-        peer: &Identity,
         run: Option<Incarnation>,
         now: &Sample,
     ) -> Result<(Self, Pending), String> {
@@ -116,17 +121,21 @@ impl BoxLog {
         });
         let start = recorder.submit(now, torn.into_iter().chain([started]).collect());
         let start = start.map_err(|why| why.to_string())?;
-        let own = OwnLog::new(
-            files.clone(),
-            folder,
-            me.origin.clone(),
-            Arc::clone(&me.signer),
-            log.clone(),
-        );
+        let own =
+            OwnLog::new(files, folder, me.origin.clone(), Arc::clone(&me.signer), log.clone());
+        Ok((Self { recorder, own, log, writer }, start))
+    }
+
+    /// Opens the exchange with a peer.
+    ///
+    /// # Errors
+    /// Why the daemon does not start.
+    pub fn exchange(&self, disk: &MemoryDisk, peer: &Identity) -> Result<Exchange, String> {
+        let (files, folder, own) = (Arc::new(disk.clone()), Path::new(FOLDER), self.own.clone());
         let offering = Offering::new(own.clone(), peer.as_peer());
-        let vouching = Vouching::open(files, folder, own.clone(), peer.as_peer());
+        let vouching = Vouching::open(files, folder, own, peer.as_peer());
         let vouching = vouching.map_err(|why| why.to_string())?;
-        Ok((Self { recorder, own, offering, vouching, log, writer }, start))
+        Ok(Exchange { offering, vouching })
     }
 
     /// Writes one batch of what waits. `false` when nothing does.

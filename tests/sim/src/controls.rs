@@ -21,6 +21,8 @@ pub struct Control {
     pub scene: Scene,
     /// Whether its world has clock readers.
     pub watched: bool,
+    /// How many TSUs it has.
+    pub tsus: usize,
     /// What finds it out.
     pub found_by: &'static str,
     /// The seed at which it is found out.
@@ -34,7 +36,7 @@ const fn core(
     found_by: &'static str,
     seed: u64,
 ) -> Control {
-    Control { name, left_out, slips: &[], scene, watched: false, found_by, seed }
+    Control { name, left_out, slips: &[], scene, watched: false, tsus: 1, found_by, seed }
 }
 
 const fn shell(
@@ -44,7 +46,7 @@ const fn shell(
     found_by: &'static str,
     seed: u64,
 ) -> Control {
-    Control { name, left_out: &[], slips, scene, watched: false, found_by, seed }
+    Control { name, left_out: &[], slips, scene, watched: false, tsus: 1, found_by, seed }
 }
 
 /// In a world with clock readers.
@@ -54,13 +56,24 @@ const fn reader(
     scene: Scene,
     seed: u64,
 ) -> Control {
-    Control { name, left_out, slips: &[], scene, watched: true, found_by: "watch", seed }
+    Control { name, left_out, slips: &[], scene, watched: true, tsus: 1, found_by: "watch", seed }
 }
 
 use Scene::{
     Carried, Copied, HeldUp, Leap, Leased, LeasedCopied, LeasedLeap, Unprotected,
     UnprotectedLeased, Witnessed,
 };
+
+/// A mistake of the monitor's shell where it has two TSUs.
+const fn wards(
+    name: &'static str,
+    slips: &'static [Slip],
+    found_by: &'static str,
+    seed: u64,
+) -> Control {
+    let scene = Witnessed;
+    Control { name, left_out: &[], slips, scene, watched: false, tsus: 2, found_by, seed }
+}
 
 /// All of them.
 pub const ALL: &[Control] = &[
@@ -147,6 +160,7 @@ pub const ALL: &[Control] = &[
         slips: &[Slip::LateMark],
         scene: HeldUp,
         watched: true,
+        tsus: 1,
         found_by: "watch",
         seed: 4,
     },
@@ -156,9 +170,12 @@ pub const ALL: &[Control] = &[
         slips: &[Slip::LateLook],
         scene: Witnessed,
         watched: true,
+        tsus: 1,
         found_by: "watch",
         seed: 8_981,
     },
+    wards("wards: the records of both in one file", &[Slip::OneRecord], "P4", 5),
+    wards("wards: what one's log did is told to both", &[Slip::ToldToAll], "wards", 9),
     shell(
         "assumption: box A does not freeze under a lease alone",
         &[],
@@ -174,8 +191,8 @@ impl Control {
     #[must_use]
     pub fn options(&self, seed: u64) -> Options {
         let (left_out, slips) = (self.left_out.to_vec(), self.slips.to_vec());
-        let (scene, watched) = (self.scene, self.watched);
-        Options { scene, left_out, slips, watched, ..Options::of(seed) }
+        let (scene, watched, tsus) = (self.scene, self.watched, self.tsus);
+        Options { scene, left_out, slips, watched, tsus, ..Options::of(seed) }
     }
 
     /// What comes of it.
@@ -187,7 +204,7 @@ impl Control {
     /// The same world, sound. For an assumption, the same seed where the assumption holds.
     #[must_use]
     pub fn sound(&self, seed: u64) -> Outcome {
-        let mut options = Options { watched: self.watched, ..Options::of(seed) };
+        let mut options = Options { watched: self.watched, tsus: self.tsus, ..Options::of(seed) };
         options.scene = match self.scene {
             Scene::LeasedFrozen => Leased,
             Scene::MonitorFrozen => Witnessed,

@@ -55,19 +55,19 @@ pub fn nanos(bound: Bound) -> i64 {
     i64::try_from(bound.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// The TSU's name.
+/// The name of the TSU of this place, counted from none.
 #[must_use]
-pub fn tsu_id() -> TsuId {
-    TsuId::new("tsu-1").expect("a fair name")
+pub fn tsu_id(place: usize) -> TsuId {
+    TsuId::new(&format!("tsu-{}", place + 1)).expect("a fair name")
 }
 
 /// What the TSU accepts.
 #[must_use]
-pub fn terms(leased: bool, incarnation: Incarnation, boot_id: BootId) -> Terms {
+pub fn terms(tsu: TsuId, leased: bool, incarnation: Incarnation, boot_id: BootId) -> Terms {
     let witness =
         WitnessBudget { half_width_max: HALF_WIDTH_MAX, queue_max: Bound::from_millis(150) };
     Terms {
-        tsu: tsu_id(),
+        tsu,
         incarnation,
         boot_id,
         policy: POLICY.to_owned(),
@@ -78,11 +78,11 @@ pub fn terms(leased: bool, incarnation: Incarnation, boot_id: BootId) -> Terms {
     }
 }
 
-/// By what rules the monitor grants.
+/// By what rules the monitor grants to this TSU.
 #[must_use]
-pub fn rules(rearm: Rearm) -> Rules {
+pub fn rules(tsu: TsuId, rearm: Rearm) -> Rules {
     Rules {
-        tsu: tsu_id(),
+        tsu,
         policy: POLICY.to_owned(),
         limits: assessment::Limits {
             grant_within: GRANT_WITHIN,

@@ -28,6 +28,9 @@ struct Arguments {
     /// With clock readers or without, whatever the seed says.
     #[arg(long)]
     watched: Option<bool>,
+    /// How many TSUs the monitor has: one or two.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=2))]
+    tsus: Option<u8>,
     /// The broken core of this name instead of the sound one.
     #[arg(long)]
     broken: Option<String>,
@@ -105,14 +108,16 @@ fn one(arguments: &Arguments, seed: u64, sum: &mut Sum) {
     }
     options.scene = arguments.scene.unwrap_or(options.scene);
     options.watched = arguments.watched.unwrap_or(options.watched);
+    options.tsus = arguments.tsus.map_or(options.tsus, usize::from);
     let scene = options.scene;
     let outcome = simulate(options);
     let counts = &outcome.oracle.counts;
     if arguments.seeds == 1 {
         println!(
-            "seed {seed} ({}): {} tokens of {} requests, {} leases, {} confirmations, history {}",
+            "seed {seed} ({}): {} tokens ({} of a second TSU) of {} requests, {} leases, {} confirmations, history {}",
             scene.name(),
             counts.tokens,
+            outcome.oracle.second_tokens,
             counts.requests,
             counts.grants,
             counts.confirmations,

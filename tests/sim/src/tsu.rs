@@ -7,7 +7,7 @@ use chronolease_core::broken::{Condition, kept};
 use chronolease_core::evidence::TreeHead;
 use chronolease_core::evidence::leaf::{self, Leaf};
 use chronolease_core::evidence::offers::Broken;
-use chronolease_core::id::{BatchSeq, BootId, ChannelBinding, Incarnation, LeaseSeq};
+use chronolease_core::id::{BatchSeq, BootId, ChannelBinding, Incarnation, LeaseSeq, TsuId};
 use chronolease_core::lease::EndingCause;
 use chronolease_core::sample::Sample;
 use chronolease_core::time::{Bound, RawInstant};
@@ -23,7 +23,7 @@ use chronolease_tsu::core::issuing::{
 };
 use chronolease_tsu::core::rfc3161::{TokenBuilder, TokenError};
 
-use crate::boxlog::{BoxLog, Identity, answered};
+use crate::boxlog::{BoxLog, Exchange, Identity, answered};
 use crate::clock::Instant;
 use crate::dice::Dice;
 use crate::figures;
@@ -83,6 +83,7 @@ pub struct Tsu {
     pub issuer: Issuer,
     /// The log.
     pub log: BoxLog,
+    peer: Exchange,
     /// The link.
     pub link: Link,
     /// The run.
@@ -97,6 +98,7 @@ pub struct Tsu {
     pub threads: [Instant; 2],
     /// Leases up to this one were revoked, as it has heard.
     pub heard_revoked: LeaseSeq,
+    tsu: TsuId,
     builder: Arc<TokenBuilder>,
     monitor: EvidenceVerifier,
     met: bool,
@@ -116,13 +118,15 @@ impl Tsu {
     pub fn start(
         disk: &MemoryDisk,
         ids: (&Identity, &Identity),
+        tsu: TsuId,
         leased: bool,
         mut dice: Dice,
         now: &Sample,
     ) -> Result<Self, String> {
         let (me, monitor) = ids;
         let incarnation = Incarnation::from_bytes(dice.bytes());
-        let (mut log, start) = BoxLog::open(disk, me, monitor, Some(incarnation), now)?;
+        let (mut log, start) = BoxLog::open(disk, me, Some(incarnation), now)?;
+        let peer = log.exchange(disk, monitor)?;
         log.write_batch();
         start.committed_blocking().map_err(|why| why.to_string())?;
         let on_record = crate::boxlog::leaves(disk, me)?;
@@ -132,11 +136,13 @@ impl Tsu {
         };
         let high_water = on_record.iter().filter_map(intent).max();
         let builder = Arc::new(figures::builder());
-        let terms = figures::terms(leased, incarnation, now.boot_id);
+        let terms = figures::terms(tsu.clone(), leased, incarnation, now.boot_id);
         let issuer = Issuer::new(terms, Arc::clone(&builder), LANES).resuming(high_water);
         Ok(Self {
             issuer,
             log,
+            peer,
+            tsu,
             link: Link::Down,
             incarnation,
             boot_id: now.boot_id,
@@ -180,10 +186,10 @@ impl Tsu {
         self.told = false;
         Hello {
             version: PROTOCOL_VERSION,
-            tsu: figures::tsu_id(),
+            tsu: self.tsu.clone(),
             incarnation: self.incarnation,
             boot_id: self.boot_id,
-            held: self.log.vouching.held(),
+            held: self.peer.vouching.held(),
         }
     }
 
@@ -197,7 +203,7 @@ impl Tsu {
         let event = match message {
             ToTsu::Welcome(welcome) => {
                 self.met = true;
-                let met = self.log.offering.met_shown(welcome.vouched, welcome.shown);
+                let met = self.peer.offering.met_shown(welcome.vouched, welcome.shown);
                 let broken = met.err().map(|broken| {
                     Event::LogBroken(match broken {
                         Broken::RolledBack { .. } => EndingCause::Rollback,
@@ -224,7 +230,7 @@ impl Tsu {
             }
             ToTsu::Witnessed(both) => {
                 let (event, reply) = self.vouch(&both.checkpoint, now)?;
-                let note = self.log.offering.cosigned(&both.cosignature).ok()?;
+                let note = self.peer.offering.cosigned(&both.cosignature).ok()?;
                 // The monitor has it all the same.
                 let _ = self.log.own.keep(&note, now);
                 return Some((vec![event], reply));
@@ -234,7 +240,7 @@ impl Tsu {
     }
 
     fn vouch(&mut self, checkpoint: &[u8], now: &Sample) -> Option<(Event, Option<ToMonitor>)> {
-        match self.log.vouching.take(checkpoint, now) {
+        match self.peer.vouching.take(checkpoint, now) {
             Ok(Vouched { line, note, .. }) => {
                 self.submit(now, Waits::Nobody, vec![leaf::Event::PeerCheckpoint(note)]);
                 Some((Event::Vouched, Some(ToMonitor::Cosigned(line))))
@@ -254,7 +260,7 @@ impl Tsu {
     pub fn wire(&mut self, message: ToLink) -> Option<ToMonitor> {
         Some(match message {
             ToLink::Answer(Answer { nonce, sample, reader, ended }) => {
-                let log = self.met.then(|| self.log.offering.offer());
+                let log = self.met.then(|| self.peer.offering.offer());
                 ToMonitor::Answer(ProbeAnswer { nonce, sample, reader, ended, log })
             }
             ToLink::Revoked(up_to) => ToMonitor::Revoked(up_to),
@@ -262,7 +268,7 @@ impl Tsu {
                 if !self.met {
                     return None;
                 }
-                let (log, since_shown) = self.log.offering.show();
+                let (log, since_shown) = self.peer.offering.show();
                 self.batches.insert(batch.sequence, log);
                 ToMonitor::Confirm(Confirm { batch, log, since_shown })
             }

@@ -54,6 +54,22 @@ fn a_pause_while_sampling_lets_no_token_leave_when_the_clock_reader_is_lost() {
     assert!(all.tokens > 0, "{all:?}");
 }
 
+/// Two TSUs under one monitor, each with its own box: the wards share UTC, the log and a process, and
+/// nothing else.
+#[test]
+fn two_tsus_under_one_monitor_break_no_promise() {
+    let (mut tokens, mut of_the_second, mut broken) = (0, 0, Vec::new());
+    for seed in 0..40 {
+        let oracle = simulate(Options { tsus: 2, ..Options::of(seed) }).oracle;
+        (tokens, of_the_second) =
+            (tokens + oracle.counts.tokens, of_the_second + oracle.second_tokens);
+        broken.extend(oracle.violations.into_iter().map(|violation| (seed, violation)));
+    }
+    assert!(broken.is_empty(), "{broken:#?}\nreplay: with --seed N --tsus 2 --trace");
+    println!("{tokens} tokens, {of_the_second} of them of the second TSU");
+    assert!(of_the_second > 500 && tokens - of_the_second > 500, "{tokens}, {of_the_second}");
+}
+
 /// A monitor had just started, and its clock reader told of a set clock before its first turn.
 #[test]
 fn a_clock_set_between_the_first_look_and_the_first_turn_is_a_break() {

@@ -2,9 +2,9 @@
 
 mod first_look;
 mod records;
+mod wards;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
 
 use chronolease_core::clock_reader::{ClockWatch, ReaderView};
 use chronolease_core::confirmation::{Confirmation, SignedConfirmation};
@@ -20,22 +20,21 @@ use chronolease_core::stamped::Stamped;
 use chronolease_core::time::{Bound, RawInstant};
 use chronolease_core::wire::{Hello, LogOffer, ProbeAnswer, ToMonitor, ToTsu, Welcome, Witnessed};
 use chronolease_monitor::core::authority::{
-    Action, ConnId, Context, Event, Facts, Rearm, Record, ShownLog, Ward, WardState,
+    Action, ConnId, Context, Event, Facts, Rearm, ShownLog,
 };
 use chronolease_monitor::core::leap::watch::{LeapRules, LeapWatch};
 use chronolease_monitor::core::pps::PpsSays;
 use chronolease_monitor::core::sources::{Report, Rounds, View};
-use chronolease_net::evidence::{Files, MemoryDisk, Pending};
+use chronolease_net::evidence::{MemoryDisk, Pending};
 use chronolease_net::exchange::{VouchError, Vouched};
 use chronolease_net::recorder::{Aside, Kept};
 
 use self::first_look::Begun;
-use crate::boxlog::{BoxLog, Identity, leaves};
+use self::wards::Side;
+use crate::boxlog::{BoxLog, Identity};
 use crate::dice::Dice;
 use crate::figures;
 use crate::world::Shown;
-
-const WARD: &str = "/wards/tsu-1.ward";
 
 /// What comes to the monitor.
 #[derive(Debug)]
@@ -81,8 +80,10 @@ struct UnderWay {
 
 /// The process.
 pub struct Monitor {
-    /// The authority.
-    pub ward: Ward,
+    /// The TSUs.
+    sides: Vec<Side>,
+    /// By connection.
+    wards_of: BTreeMap<u64, usize>,
     /// The log.
     pub log: BoxLog,
     me: Identity,
@@ -95,20 +96,19 @@ pub struct Monitor {
     discard: bool,
     rounds: Rounds,
     dice: Dice,
-    conns: BTreeMap<u64, TreeHead>,
-    owed: Option<(u64, String)>,
-    told: Option<u64>,
-    own_broken: Option<EndingCause>,
     noted: Aside,
     endings: Kept,
     under_way: Vec<UnderWay>,
     lost: bool,
     told_lost: bool,
-    dirty: bool,
     last_tick: RawInstant,
     /// A mistake of the shell that the simulator must find: confirmations leave before they are on
     /// record.
     pub answers_early: bool,
+    /// Another one: all wards are kept in one record.
+    pub one_record: bool,
+    /// Another one: that a TSU's log does not continue is told to every ward.
+    pub told_to_all: bool,
 }
 
 impl Monitor {
@@ -118,26 +118,25 @@ impl Monitor {
     /// Why it does not start.
     pub fn start(
         disk: &MemoryDisk,
-        ids: (&Identity, &Identity),
+        (me, tsus): (&Identity, &[Identity]),
         rearm: Rearm,
         list: Option<&LeapList>,
         dice: Dice,
         now: &Sample,
     ) -> Result<Self, String> {
-        let (me, tsu) = ids;
-        let (mut log, start) = BoxLog::open(disk, me, tsu, None, now)?;
+        let (mut log, start) = BoxLog::open(disk, me, None, now)?;
         log.write_batch();
         start.committed_blocking().map_err(|why| why.to_string())?;
-        let text = disk.read(Path::new(WARD)).map_err(|why| why.to_string())?;
-        let text = String::from_utf8(text.unwrap_or_default()).map_err(|why| why.to_string())?;
-        let record = if text.is_empty() { Ok(Record::default()) } else { Record::parse(&text) };
-        let record = record.map_err(|why| why.to_string())?;
-        let confirmed = last_confirmed(disk, me)?;
+        let open = |(place, tsu): (usize, &Identity)| {
+            Side::open((disk, &log), (me, tsu), figures::tsu_id(place), rearm, now)
+        };
+        let sides = tsus.iter().enumerate().map(open).collect::<Result<_, _>>()?;
         let mut leap =
             LeapWatch::new(LeapRules { season: Season::HalfYears, bulletins: Vec::new() });
         leap.set_list(list.cloned());
         Ok(Self {
-            ward: Ward::new(figures::rules(rearm), record, now.raw_after).knowing(confirmed),
+            sides,
+            wards_of: BTreeMap::new(),
             log,
             me: me.clone(),
             disk: disk.clone(),
@@ -147,18 +146,15 @@ impl Monitor {
             discard: false,
             rounds: Rounds::new(figures::POLL),
             dice,
-            conns: BTreeMap::new(),
-            owed: None,
-            told: None,
-            own_broken: None,
             noted: Aside::default(),
             endings: Kept::default(),
             under_way: Vec::new(),
             lost: false,
             told_lost: false,
-            dirty: false,
             last_tick: now.raw_after,
             answers_early: false,
+            one_record: false,
+            told_to_all: false,
         })
     }
 
@@ -168,7 +164,7 @@ impl Monitor {
         self.reader = clocks.reader;
         self.settle(out);
         if self.lost && !std::mem::replace(&mut self.told_lost, true) {
-            self.handle(now, Event::EvidenceLost, out);
+            self.everybody(now, &Event::EvidenceLost, out);
         }
         if self.broke(clocks) {
             self.discard_all(now, out);
@@ -176,7 +172,7 @@ impl Monitor {
         let overdue = now.raw_after - self.last_tick > Bound::from_millis(250).as_span();
         if overdue || matches!(input, Input::Tick) {
             self.last_tick = now.raw_after;
-            self.handle(now, Event::Tick, out);
+            self.everybody(now, &Event::Tick, out);
         }
         self.take(now, input, out);
         if std::mem::take(&mut self.discard) {
@@ -201,7 +197,7 @@ impl Monitor {
     fn discard_all(&mut self, now: &Sample, out: &mut Vec<Out>) {
         self.begun().sources.discard_all();
         self.leap.broken();
-        self.handle(now, Event::Broken, out);
+        self.everybody(now, &Event::Broken, out);
     }
 
     /// What it knows.
@@ -210,30 +206,34 @@ impl Monitor {
         self.leap.look(&mut begun.sources, now.raw_after)
     }
 
-    /// The state of the ward.
-    #[must_use]
-    pub fn state(&self) -> WardState {
-        self.ward.state()
-    }
-
     fn take(&mut self, now: &Sample, input: Input, out: &mut Vec<Out>) {
         match input {
             Input::Polled(report) => {
                 self.begun().sources.handle(&report);
-                self.handle(now, Event::Fused, out);
+                self.everybody(now, &Event::Fused, out);
             }
             Input::Connected(conn, hello) => {
-                self.conns.insert(conn, hello.held);
+                let Some(ward) = self.ward_named(&hello.tsu) else {
+                    return out.push(Out::Close(conn));
+                };
+                self.wards_of.insert(conn, ward);
+                self.sides[ward].conns.insert(conn, hello.held);
                 let channel = crate::tsu::Tsu::channel(conn);
-                self.handle(now, Event::Connected { conn: ConnId(conn), hello, channel }, out);
+                self.handle(
+                    ward,
+                    now,
+                    Event::Connected { conn: ConnId(conn), hello, channel },
+                    out,
+                );
             }
             Input::Said(conn, message, received) => self.said(now, conn, message, received, out),
             Input::Closed(conn) => {
-                self.conns.remove(&conn);
-                self.handle(now, Event::Closed { conn: ConnId(conn) }, out);
+                let ward = self.ward_of(conn);
+                self.sides[ward].conns.remove(&conn);
+                self.handle(ward, now, Event::Closed { conn: ConnId(conn) }, out);
             }
             Input::Tick => {}
-            Input::Stop => self.handle(now, Event::Stop, out),
+            Input::Stop => self.everybody(now, &Event::Stop, out),
         }
     }
 
@@ -245,19 +245,19 @@ impl Monitor {
         received: RawInstant,
         out: &mut Vec<Out>,
     ) {
-        let id = ConnId(conn);
+        let (id, ward) = (ConnId(conn), self.ward_of(conn));
         match message {
             // A connection has one.
             ToMonitor::Hello(_) => self.cut(now, conn, out),
             ToMonitor::Answer(answer) => self.answered(now, conn, answer, received, out),
             ToMonitor::Revoked(up_to) => {
-                self.handle(now, Event::RevocationAcked { conn: id, up_to }, out);
+                self.handle(ward, now, Event::RevocationAcked { conn: id, up_to }, out);
             }
             ToMonitor::Confirm(confirm) => {
-                self.handle(now, Event::Confirm { conn: id, confirm }, out);
+                self.handle(ward, now, Event::Confirm { conn: id, confirm }, out);
             }
-            ToMonitor::Cosigned(line) if self.ward.is_current(id) => {
-                match self.log.offering.cosigned(&line) {
+            ToMonitor::Cosigned(line) if self.sides[ward].ward.is_current(id) => {
+                match self.sides[ward].exchange.offering.cosigned(&line) {
                     Ok(note) => drop(self.log.own.keep(&note, now)),
                     Err(_) => self.cut(now, conn, out),
                 }
@@ -275,72 +275,77 @@ impl Monitor {
         received: RawInstant,
         out: &mut Vec<Out>,
     ) {
-        let id = ConnId(conn);
-        let offer = answer.log.take().filter(|_| self.ward.is_current(id));
+        let (id, place) = (ConnId(conn), self.ward_of(conn));
+        let side = &mut self.sides[place];
+        let offer = answer.log.take().filter(|_| side.ward.is_current(id));
         let mut log = None;
         if let Some(LogOffer { checkpoint, since_shown }) = offer {
-            let (ward, mut shown) = (&self.ward, None);
+            let (ward, mut shown) = (&side.ward, None);
             let continues = |tree: &TreeHead| {
                 ward.continues(id, tree, &since_shown).inspect(|()| shown = Some(*tree))
             };
             let mut vouched = false;
-            match self.log.vouching.take_if(&checkpoint, now, continues) {
+            match side.exchange.vouching.take_if(&checkpoint, now, continues) {
                 Ok(Vouched { line, note, .. }) => {
-                    self.owed = Some((conn, line));
+                    side.owed = Some((conn, line));
                     self.noted.lay(leaf::Event::PeerCheckpoint(note));
-                    vouched = self.own_broken.is_none();
-                    if let Some(cause) = self.own_broken {
-                        self.handle(now, Event::LogBroken { cause }, out);
+                    let own_broken = side.own_broken;
+                    vouched = own_broken.is_none();
+                    if let Some(cause) = own_broken {
+                        self.log_broken(place, now, cause, out);
                     }
                 }
                 Err(VouchError::Broken { record, .. }) => {
                     let cause = record.cause;
-                    if self.told.replace(conn) != Some(conn) {
+                    if side.told.replace(conn) != Some(conn) {
                         self.noted.lay(leaf::Event::PeerBroken(record));
                     }
-                    self.handle(now, Event::LogBroken { cause }, out);
+                    self.log_broken(place, now, cause, out);
                 }
-                Err(VouchError::Disk(_)) => self.handle(now, Event::PersistFailed, out),
+                Err(VouchError::Disk(_)) => self.handle(place, now, Event::PersistFailed, out),
                 Err(VouchError::Offer(_)) => return self.cut(now, conn, out),
             }
             log = shown.map(|tree| ShownLog { tree, since_shown, vouched });
         }
-        self.handle(now, Event::Answered { conn: id, answer, received, log }, out);
+        self.handle(place, now, Event::Answered { conn: id, answer, received, log }, out);
         self.witness(conn, out);
     }
 
     /// Sends the monitor's half of the exchange, when the last answer is owed one.
     fn witness(&mut self, conn: u64, out: &mut Vec<Out>) {
-        if let Some((_, cosignature)) = self.owed.take_if(|(owed, _)| *owed == conn) {
-            let checkpoint = self.log.offering.offer().checkpoint;
+        let ward = self.ward_of(conn);
+        let side = &mut self.sides[ward];
+        if let Some((_, cosignature)) = side.owed.take_if(|(owed, _)| *owed == conn) {
+            let checkpoint = side.exchange.offering.offer().checkpoint;
             out.push(Out::Send(conn, ToTsu::Witnessed(Witnessed { cosignature, checkpoint })));
         }
     }
 
     fn cut(&mut self, now: &Sample, conn: u64, out: &mut Vec<Out>) {
-        self.conns.remove(&conn);
+        let ward = self.ward_of(conn);
+        self.sides[ward].conns.remove(&conn);
         out.push(Out::Close(conn));
-        self.handle(now, Event::Closed { conn: ConnId(conn) }, out);
+        self.handle(ward, now, Event::Closed { conn: ConnId(conn) }, out);
     }
 
-    fn handle(&mut self, now: &Sample, event: Event, out: &mut Vec<Out>) {
-        let mut waiting = VecDeque::from(self.decide(now, event));
+    fn handle(&mut self, ward: usize, now: &Sample, event: Event, out: &mut Vec<Out>) {
+        let mut waiting = VecDeque::from(self.decide(ward, now, event));
         while let Some(action) = waiting.pop_front() {
-            if let Some(event) = self.act(now, action, out) {
-                waiting.extend(self.decide(now, event));
+            if let Some(event) = self.act(ward, now, action, out) {
+                waiting.extend(self.decide(ward, now, event));
             }
         }
-        if self.dirty {
-            self.persist(&self.ward.record().clone());
+        if self.sides[ward].dirty {
+            self.persist(ward, &self.sides[ward].ward.record().clone());
         }
     }
 
-    fn decide(&mut self, now: &Sample, event: Event) -> Vec<Action> {
+    fn decide(&mut self, ward: usize, now: &Sample, event: Event) -> Vec<Action> {
         let is_watched = self.begun().continuity.is_watched();
         let facts = Facts {
             utc: self.look(now).utc,
             boundaries: self.leap.boundaries(),
-            vouched: self.log.vouching.held(),
+            vouched: self.sides[ward].exchange.vouching.held(),
             recordable: !self.lost && self.log.recorder.trouble().is_none() && is_watched,
             pps: PpsSays::Permits,
             nonces: [Nonce::from_bytes(self.dice.bytes()), Nonce::from_bytes(self.dice.bytes())],
@@ -348,35 +353,42 @@ impl Monitor {
         let mut actions = Vec::new();
         let shown = Shown { sample: *now, reader: self.reader };
         let (turn, event) = Stamped::receive(event, &shown).into_turn();
-        self.ward.handle(Context::of(&turn, facts), event, &mut actions);
+        self.sides[ward].ward.handle(Context::of(&turn, facts), event, &mut actions);
         actions
     }
 
-    fn act(&mut self, now: &Sample, action: Action, out: &mut Vec<Out>) -> Option<Event> {
+    fn act(
+        &mut self,
+        ward: usize,
+        now: &Sample,
+        action: Action,
+        out: &mut Vec<Out>,
+    ) -> Option<Event> {
         match action {
             Action::Admit(conn) => {
-                let held = self.conns.get(&conn.0).copied()?;
-                self.owed = None;
-                let broken = self.log.offering.met(held).err().map(|broken| match broken {
+                let side = &mut self.sides[ward];
+                let held = side.conns.get(&conn.0).copied()?;
+                side.owed = None;
+                let broken = side.exchange.offering.met(held).err().map(|broken| match broken {
                     Broken::RolledBack { .. } => EndingCause::Rollback,
                     Broken::Forked { .. } => EndingCause::Fork,
                 });
-                self.own_broken = broken;
-                let vouched = self.log.vouching.held();
-                let welcome = Welcome { vouched, shown: self.ward.shown(vouched) };
+                side.own_broken = broken;
+                let vouched = side.exchange.vouching.held();
+                let welcome = Welcome { vouched, shown: side.ward.shown(vouched) };
                 out.push(Out::Send(conn.0, ToTsu::Welcome(welcome)));
                 return broken.map(|cause| Event::LogBroken { cause });
             }
             Action::Send(conn, message) => out.push(Out::Send(conn.0, message)),
             Action::Close(conn) => {
-                self.conns.remove(&conn.0);
+                self.sides[ward].conns.remove(&conn.0);
                 out.push(Out::Close(conn.0));
             }
             Action::Persist(record) => {
-                return (!self.persist(&record)).then_some(Event::PersistFailed);
+                return (!self.persist(ward, &record)).then_some(Event::PersistFailed);
             }
             Action::Grant(conn, record, terms) => {
-                return self.grant(now, conn, &record, terms, out);
+                return self.grant(ward, now, conn, &record, terms, out);
             }
             Action::Confirm(conn, confirmation) => {
                 let signer = &self.me.signer;
@@ -400,16 +412,4 @@ impl Monitor {
         }
         None
     }
-}
-
-/// The tree of the TSU's log that the last batch was confirmed with, unless a later one was vouched
-/// for.
-fn last_confirmed(disk: &MemoryDisk, me: &Identity) -> Result<TreeHead, String> {
-    let leaves = leaves(disk, me)?;
-    let confirmed = leaves.iter().rev().find_map(|leaf| match &leaf.event {
-        leaf::Event::Confirmed(signed) => Some(signed.open(|_, _| true).map(|c| c.log)),
-        leaf::Event::PeerCheckpoint(_) => Some(Ok(TreeHead::empty())),
-        _ => None,
-    });
-    confirmed.unwrap_or_else(|| Ok(TreeHead::empty())).map_err(|why| why.to_string())
 }

@@ -1,7 +1,5 @@
 //! What the monitor puts on record before it answers.
 
-use std::path::Path;
-
 use chronolease_core::evidence::leaf;
 use chronolease_core::lease::{LeaseTerms, SignedLease};
 use chronolease_core::sample::Sample;
@@ -10,20 +8,22 @@ use chronolease_monitor::core::authority::{ConnId, Event, Record};
 use chronolease_net::evidence::Files;
 use chronolease_net::recorder::{Kept, RecordError};
 
-use super::{Monitor, Out, UnderWay, WARD};
+use super::wards::record_file;
+use super::{Monitor, Out, UnderWay};
 use crate::boxlog::answered;
 
 impl Monitor {
     /// The record, the leaf, the checkpoint that holds the leaf, the lease: in this order.
     pub(super) fn grant(
         &mut self,
+        ward: usize,
         now: &Sample,
         conn: ConnId,
         record: &Record,
         terms: LeaseTerms,
         out: &mut Vec<Out>,
     ) -> Option<Event> {
-        if !self.persist(record) {
+        if !self.persist(ward, record) {
             return Some(Event::PersistFailed);
         }
         let sign = |m: &[u8]| Ok::<_, core::convert::Infallible>(self.me.signer.sign(m).to_vec());
@@ -48,9 +48,11 @@ impl Monitor {
         None
     }
 
-    pub(super) fn persist(&mut self, record: &Record) -> bool {
-        let written = self.disk.replace(Path::new(WARD), record.to_text().as_bytes());
-        self.dirty = written.is_err();
+    pub(super) fn persist(&mut self, ward: usize, record: &Record) -> bool {
+        let kept_as = if self.one_record { 0 } else { ward };
+        let file = record_file(&self.sides[kept_as].ward.rules().tsu);
+        let written = self.disk.replace(&file, record.to_text().as_bytes());
+        self.sides[ward].dirty = written.is_err();
         written.is_ok()
     }
 
@@ -71,7 +73,7 @@ impl Monitor {
                 Some(Ok(committed)) => {
                     out.push(Out::Recorded(committed.first.as_u64(), going.events.events()));
                     // To a connection that is gone by now it is not said.
-                    let then = going.then.filter(|(conn, _)| self.conns.contains_key(conn));
+                    let then = going.then.filter(|(conn, _)| self.is_connected(*conn));
                     out.extend(then.map(|(conn, message)| Out::Send(conn, message)));
                 }
                 Some(Err(why)) => self.failed(going.events, &why),

@@ -18,9 +18,13 @@ impl Oracle {
     pub fn decided(&mut self, now: Instant, out: &[Out], utc: i64) {
         for out in out {
             match out {
-                Out::Granted(terms) => self.granted(now, terms),
-                Out::Ended(ended) => self.ended(now, ended),
-                Out::Decided(confirmation) => self.confirmed(now, confirmation, utc),
+                Out::Granted(terms) if terms.tsu == self.tsu => self.granted(now, terms),
+                Out::Ended(ended) if ended.tsu == self.tsu => self.ended(now, ended),
+                Out::Decided(confirmation) if confirmation.tsu == self.tsu => {
+                    self.confirmed(now, confirmation, utc);
+                }
+                // Another ward's.
+                Out::Granted(_) | Out::Ended(_) | Out::Decided(_) => {}
                 Out::Recorded(first, events) => self.note(0, *first, events),
                 Out::Send(..) | Out::Close(_) => {}
             }
@@ -44,6 +48,9 @@ impl Oracle {
                 format!("a lease for a clock that was {off} ns off")
             });
         }
+        self.ask(sampled_on.is_some(), "wards", now, || {
+            "a lease on a sample that its TSU never took".to_owned()
+        });
         self.judge_hold(now);
         let utc = self.truth.utc(now);
         self.judge_blackout(now, [utc; 4]);
@@ -102,6 +109,13 @@ impl Oracle {
         let ended = self.ends.iter().find(|end| lease <= end.up_to && end.at <= now).copied();
         self.ask(ended.is_none(), "P4", now, || {
             format!("confirmed under lease {lease}: {ended:?}")
+        });
+        let granted = self
+            .grants
+            .iter()
+            .any(|grant| grant.terms.sequence == lease && grant.terms.incarnation == c.incarnation);
+        self.ask(granted, "wards", now, || {
+            format!("confirmed under lease {lease}, which its TSU was never granted")
         });
         self.judge_confirmed(now, lease);
         let sequence = c.batch.sequence.as_u64();

@@ -1,6 +1,7 @@
 //! The oracle: it knows the true time, sees every box, and judges what is released. What it asks
 //! for is written from the promise, apart from the cores.
 
+mod all;
 mod audit;
 mod decisions;
 mod release;
@@ -12,13 +13,14 @@ use std::collections::BTreeMap;
 use chronolease_core::confirmation::Confirmation;
 use chronolease_core::evidence::leaf::{self, Intent};
 use chronolease_core::evidence::merkle::{CompactRange, Hash};
-use chronolease_core::id::{Incarnation, LeaseSeq};
+use chronolease_core::id::{Incarnation, LeaseSeq, TsuId};
 use chronolease_core::lease::{EndingCause, LeaseTerms};
 use chronolease_core::sample::Sample;
 use chronolease_net::evidence::MemoryDisk;
 
 use crate::boxlog::{self, Identity};
 use crate::clock::{Instant, Truth};
+pub use all::Oracles;
 pub use release::Released;
 pub use report::{Counts, Tightness};
 pub use watching::{Reported, Touch, Touched};
@@ -95,6 +97,9 @@ pub struct Oracle {
     pub violations: Vec<Violation>,
     /// Only persons bring a latched ward back.
     pub persons: bool,
+    /// How many of the tokens are of other TSUs than the first.
+    pub second_tokens: u64,
+    tsu: TsuId,
     leased: bool,
     truth: Truth,
     ids: (Identity, Identity),
@@ -118,14 +123,16 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// An oracle over a world of this truth.
+    /// An oracle over one TSU of a world of this truth.
     #[must_use]
-    pub fn new(leased: bool, truth: Truth, ids: (Identity, Identity)) -> Self {
+    pub fn new(leased: bool, truth: Truth, ids: (Identity, Identity), tsu: TsuId) -> Self {
         Self {
             counts: Counts::default(),
             tightness: Tightness::default(),
             violations: Vec::new(),
             persons: false,
+            second_tokens: 0,
+            tsu,
             leased,
             truth,
             ids,
@@ -242,17 +249,21 @@ impl Oracle {
         let there = &mut self.boxes[host];
         there.size = there.size.max(first + events.len() as u64);
         let mut batch: Vec<(u64, &Intent)> = Vec::new();
+        // Of other TSUs, on the record of one.
+        let mut strange = 0;
         for (place, event) in (first..).zip(events) {
             match event {
                 leaf::Event::Intent(intent) => batch.push((place, intent)),
                 leaf::Event::LeaseGranted(lease) => {
                     if let Ok(terms) = lease.open(|_, _| true) {
+                        strange += u64::from(terms.tsu != self.tsu);
                         there.leases.insert(terms.sequence, terms);
                     }
                 }
                 leaf::Event::Confirmed(signed) => {
                     let verify = |m: &[u8], s: &[u8]| self.ids.0.as_peer().key.verify(m, s);
                     if let Ok(confirmation) = signed.open(verify) {
+                        strange += u64::from(confirmation.tsu != self.tsu);
                         let root = confirmation.batch.root;
                         there.confirmations.entry(root).or_default().push(confirmation);
                     }
@@ -272,6 +283,9 @@ impl Oracle {
             let on_record = OnRecord { place, intent: intent.clone(), root };
             there.intents.insert(intent.tst_info_digest, on_record);
         }
+        self.ask(host == 0 || strange == 0, "wards", 0, || {
+            format!("{strange} leases or confirmations of another TSU on the record of box {host}")
+        });
     }
 }
 

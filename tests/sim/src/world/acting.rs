@@ -79,7 +79,7 @@ impl World {
             }
             Action::Reply(id, Err(rejection)) => {
                 tsu.clients.remove(&id);
-                self.oracle.counts.rejections += 1;
+                self.oracle.counts().rejections += 1;
                 self.trace.line(now, || format!("host {host} rejects {id:?}: {rejection:?}"));
             }
             Action::Note(note) => {

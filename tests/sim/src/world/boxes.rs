@@ -9,9 +9,10 @@ use chronolease_net::evidence::MemoryDisk;
 
 use chronolease_tsu::core::issuing::Event;
 
-use super::{BOX_B, Began, Deed, Ear, Happens, Host, Item, Made, Reader, Slip, World};
+use super::{BOX_A, BOX_B, Began, Deed, Ear, Happens, Host, Item, Made, Reader, Slip, World};
 use crate::clock::{HostClock, MS};
 use crate::dice::Dice;
+use crate::figures;
 use crate::monitor::{Input, Monitor};
 use crate::tsu::{Link, Tsu};
 
@@ -218,7 +219,7 @@ impl World {
             let raw =
                 chronolease_core::time::RawInstant::from_nanos(self.hosts[host].clock.raw(now));
             let Some(monitor) = &self.monitor else { return };
-            (monitor.ward.due(raw) - raw).as_nanos().clamp(MS / 10, 250 * MS)
+            (monitor.due(raw) - raw).as_nanos().clamp(MS / 10, 250 * MS)
         } else {
             let Some(Some(tsu)) = self.tsus.get(host) else { return };
             if tsu.issuer.wants_another_sample() { MS } else { 100 * MS }
@@ -243,19 +244,23 @@ impl World {
         let dice = self.hosts[host].began_with.clone();
         self.hosts[host].busy_until = now;
         self.open_ear(host, sample.boot_id);
-        let ids = (&self.ids.0, &self.ids.1);
         if host == BOX_B {
+            let ids = (&self.ids[BOX_B], &self.ids[BOX_A..]);
             let started = Monitor::start(&disk, ids, self.rearm, Some(&self.list), dice, &sample);
             self.trace.line(now, || format!("B starts: {:?}", started.as_ref().err()));
             if let Ok(mut monitor) = started {
                 monitor.answers_early = self.slips(Slip::AnswersEarly);
+                monitor.one_record = self.slips(Slip::OneRecord);
+                monitor.told_to_all = self.slips(Slip::ToldToAll);
                 self.monitor = Some(monitor);
                 self.wait(host);
                 self.will_look(life);
             }
             return self.oracle.started(BOX_B, now);
         }
-        let started = Tsu::start(&disk, (ids.1, ids.0), self.leased, dice, &sample);
+        let place = self.place_of(host);
+        let (ids, name) = ((&self.ids[BOX_A + place], &self.ids[BOX_B]), figures::tsu_id(place));
+        let started = Tsu::start(&disk, ids, name, self.leased, dice, &sample);
         self.trace.line(now, || format!("host {host} starts: {:?}", started.as_ref().err()));
         if let Ok(tsu) = started {
             self.oracle.started(host, now);

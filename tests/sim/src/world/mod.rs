@@ -8,6 +8,7 @@ mod first_look;
 mod network;
 mod reader;
 mod scene;
+mod second;
 mod sources;
 mod trouble;
 
@@ -27,7 +28,7 @@ use crate::boxlog::Identity;
 use crate::clock::{HostClock, Instant, MS, Truth};
 use crate::dice::Dice;
 use crate::monitor::{self, Monitor};
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, Oracles};
 use crate::trace::Trace;
 use crate::tsu::Tsu;
 pub(crate) use boxes::Shown;
@@ -55,6 +56,10 @@ pub enum Slip {
     LateMark,
     /// The monitor looks at its clock reader with its first event, when it polls already.
     LateLook,
+    /// The monitor keeps the records of all wards in the file of the first.
+    OneRecord,
+    /// The monitor tells every ward that the log of one does not continue.
+    ToldToAll,
 }
 
 /// What is simulated.
@@ -70,6 +75,8 @@ pub struct Options {
     pub slips: Vec<Slip>,
     /// The boxes have clock readers. Without, nobody sees anything: the guard is on its own.
     pub watched: bool,
+    /// How many TSUs the monitor has, one or two.
+    pub tsus: usize,
     /// Whether the history is printed.
     pub print: bool,
 }
@@ -79,7 +86,15 @@ impl Options {
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let (scene, watched) = (Scene::of(seed), !seed.is_multiple_of(3));
-        Self { seed, scene, left_out: Vec::new(), slips: Vec::new(), watched, print: false }
+        Self {
+            seed,
+            scene,
+            left_out: Vec::new(),
+            slips: Vec::new(),
+            watched,
+            tsus: 1,
+            print: false,
+        }
     }
 }
 
@@ -209,7 +224,8 @@ pub struct World {
     list: LeapList,
     rearm: Rearm,
     leased: bool,
-    ids: (Identity, Identity),
+    /// Of box B, and of each TSU.
+    ids: Vec<Identity>,
     hosts: Vec<Host>,
     monitor: Option<Monitor>,
     tsus: Vec<Option<Tsu>>,
@@ -222,7 +238,7 @@ pub struct World {
     liar_until: Instant,
     /// Frames of old connections, where TLS is left out.
     old_frames: Vec<Vec<u8>>,
-    oracle: Oracle,
+    oracle: Oracles,
     trace: Trace,
     ends_at: Instant,
 }
@@ -346,7 +362,7 @@ impl World {
             && tsu.issuer.has_room()
         {
             let event = tsu.requested(now);
-            self.oracle.counts.requests += 1;
+            self.oracle.counts().requests += 1;
             self.push(host, Item::tsu(event));
         }
         if alone {

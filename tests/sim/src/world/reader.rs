@@ -289,7 +289,7 @@ impl World {
                     return false;
                 }
                 if by != 0 && !self.leased {
-                    self.oracle.clocks_of_a_lie(now);
+                    self.oracle.clocks_of_a_lie(host, now);
                 }
                 self.hosts[host].clock.jump(now, by);
                 self.touched(host, Touched::Disrupted);

@@ -12,7 +12,7 @@ use crate::boxlog::{Identity, commission};
 use crate::clock::{HostClock, Instant, MS, Truth};
 use crate::dice::Dice;
 use crate::figures;
-use crate::oracle::Oracle;
+use crate::oracle::Oracles;
 use crate::trace::Trace;
 
 /// A kind of world.
@@ -151,24 +151,28 @@ fn truth(scene: Scene, dice: &mut Dice) -> (Truth, LeapList) {
     (Truth { begins_at, leap }, list)
 }
 
+/// A box whose clock is this far off.
+pub(super) fn host(truth: Truth, error: i64, dice: &mut Dice) -> Host {
+    let boot = chronolease_core::id::BootId::from_bytes(dice.bytes());
+    let raw = dice.range(10_000 * MS, 900_000 * MS);
+    let ppb = dice.range(-90_000, 90_000);
+    Host::new(HostClock::new(boot, raw, truth.begins_at + error, ppb), MemoryDisk::new())
+}
+
 impl World {
     pub(super) fn new(options: Options) -> Self {
         let seed = options.seed;
         let mut dice = Dice::new(seed, 1);
         let (truth, list) = truth(options.scene, &mut dice);
-        let ids = (Identity::new("monitor", 1), Identity::new("tsu-1", 2));
-        let host = |error: i64, dice: &mut Dice| {
-            let boot = chronolease_core::id::BootId::from_bytes(dice.bytes());
-            let raw = dice.range(10_000 * MS, 900_000 * MS);
-            let ppb = dice.range(-90_000, 90_000);
-            Host::new(HostClock::new(boot, raw, truth.begins_at + error, ppb), MemoryDisk::new())
-        };
+        let name = |(seed, tsu): (u8, usize)| Identity::new(&format!("tsu-{tsu}"), seed);
+        let tsus = (2..).zip(1..=options.tsus).map(name);
+        let ids: Vec<_> = [Identity::new("monitor", 1)].into_iter().chain(tsus).collect();
         let error_b = dice.range(-30_000 * MS, 30_000 * MS);
         let far = if dice.permille(100) { 400 * MS } else { 90 * MS };
         let error_a = dice.range(-far, far);
-        let mut hosts = vec![host(error_b, &mut dice), host(error_a, &mut dice)];
-        commission(&hosts[BOX_B].disk, &ids.0, &ids.1);
-        commission(&hosts[BOX_A].disk, &ids.1, &ids.0);
+        let mut hosts = vec![host(truth, error_b, &mut dice), host(truth, error_a, &mut dice)];
+        commission(&hosts[BOX_B].disk, &ids[BOX_B], &ids[BOX_A..]);
+        commission(&hosts[BOX_A].disk, &ids[BOX_A], &ids[..BOX_A]);
         hosts[BOX_B].began_with = Dice::new(seed, 2);
         hosts[BOX_A].began_with = Dice::new(seed, 3);
         let source = |dice: &mut Dice| SourceState {
@@ -180,7 +184,7 @@ impl World {
         let persons = dice.permille(120);
         let mut world = Self {
             trace: Trace::new(options.print),
-            oracle: Oracle::new(leased, truth, ids.clone()),
+            oracle: Oracles::new(leased, truth, &ids[BOX_B], &ids[BOX_A..]),
             options,
             now: 0,
             queue: std::collections::BTreeMap::new(),
@@ -211,7 +215,7 @@ impl World {
     }
 
     fn begin(&mut self, persons: bool) {
-        self.oracle.persons = persons;
+        self.oracle.persons(persons);
         self.later(0, Happens::Start { host: BOX_B, life: 0 });
         let starts = self.dice.range(0, 500 * MS);
         self.later(starts, Happens::Start { host: BOX_A, life: 0 });
@@ -237,6 +241,9 @@ impl World {
             }
             self.schedule_reader_faults();
         }
+        if self.options.tsus > 1 {
+            self.add_second();
+        }
     }
 
     pub(super) fn finish(self) -> Outcome {
@@ -244,7 +251,7 @@ impl World {
         for (host, there) in self.hosts.iter().enumerate() {
             oracle.audit(host, &there.disk);
         }
-        oracle.conclude();
+        let oracle = oracle.conclude();
         Outcome { oracle, trace_hash: self.trace.hash() }
     }
 }

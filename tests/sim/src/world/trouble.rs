@@ -16,7 +16,7 @@ impl World {
             return;
         }
         self.oracle.disturbed(now + fault.lasts());
-        self.oracle.counts.fault(fault.label());
+        self.oracle.counts().fault(fault.label());
     }
 
     /// `false` when it cannot be now.
@@ -54,7 +54,7 @@ impl World {
             }
             Fault::Clone { same_random } => return self.clone_box_a(same_random),
             Fault::CloneGone => {
-                if self.hosts.len() < 3 || self.tsus[2].is_none() {
+                if self.options.tsus > 1 || self.hosts.len() < 3 || self.tsus[2].is_none() {
                     return false;
                 }
                 self.hosts[2].life += 1;
@@ -111,18 +111,18 @@ impl World {
                 self.after(lasts, Happens::Calm(fault));
             }
             Fault::Rate { ppb, lasts } => {
-                self.oracle.clocks_of_a_lie(now);
+                self.oracle.clocks_of_a_lie(BOX_A, now);
                 self.hosts[BOX_A].clock.advance(now);
                 self.hosts[BOX_A].clock.raw_ppb = ppb;
                 self.after(lasts, Happens::Calm(fault));
             }
             Fault::Freeze { host, lasts } => {
-                self.oracle.clocks_of_a_lie(now);
+                self.oracle.clocks_of_a_lie(host, now);
                 return self.stand_still(host, lasts, false);
             }
             Fault::Suspend { host, lasts } => return self.stand_still(host, lasts, true),
             Fault::Jump { by } => {
-                self.oracle.clocks_of_a_lie(now);
+                self.oracle.clocks_of_a_lie(BOX_A, now);
                 self.hosts[BOX_A].clock.jump(now, by);
                 self.perhaps_marked(BOX_A);
                 let after = self.dice.range(500 * MS, 6_000 * MS);
@@ -213,7 +213,7 @@ impl World {
                 self.after(MS, Happens::Correct { host: BOX_A });
             }
             Fault::Rate { .. } => {
-                self.oracle.clocks_of_a_lie(now);
+                self.oracle.clocks_of_a_lie(BOX_A, now);
                 self.hosts[BOX_A].clock.advance(now);
                 self.hosts[BOX_A].clock.raw_ppb = 20_000;
                 self.after(MS, Happens::Correct { host: BOX_A });
@@ -254,8 +254,8 @@ impl World {
         }
         let after = self.dice.range(500 * MS, 6_000 * MS);
         self.after(after, Happens::Correct { host });
-        if !suspended && host == BOX_A {
-            self.oracle.clocks_of_a_lie(self.now);
+        if !suspended && host != BOX_B {
+            self.oracle.clocks_of_a_lie(host, self.now);
         }
     }
 
