@@ -79,7 +79,7 @@ simulator() {
 remark() {
     case $1 in
     model) sed -n 's/^Together //p' target/model.tables ;;
-    simulator) sed -n 's/^Together //p' target/sim.tables ;;
+    simulator) sed -n 's/^Together //p' target/sim.tables | paste -sd ';' | sed 's/;/; with two TSUs /' ;;
     properties) echo "$(grep -cE '^test .* ok$' "$2") passed, $CASES cases for each property" ;;
     fuzz) echo "$(grep -c '^-- ' "$2") targets, 600 s each, $(grep -E '^stat::number_of_executed_units' "$2" | awk '{ n += $2 } END { print n + 0 }') inputs" ;;
     test) grep -E '^[0-9]+ passed, [0-9]+ failed$' "$2" | tail -n 1 ;;
