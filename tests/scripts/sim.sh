@@ -16,6 +16,7 @@ rc=0
 simulate() {
     into=$1
     shift
+    rm -f "$into"
     cargo run --locked -p chronolease-sim -- --threads "$(nproc)" --tables "$into" "$@" || rc=$?
 }
 simulate "$tables" --seeds "$seeds" --controls

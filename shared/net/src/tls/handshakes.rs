@@ -66,6 +66,12 @@ impl Handshakes {
         Self { acceptor: config.into(), runtime, _last: None }
     }
 
+    /// How many it has not let go of.
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.runtime.metrics().num_alive_tasks()
+    }
+
     /// Does one handshake. It ends when this is dropped; what it takes up, its `place`, stays taken
     /// until its thread has let it go.
     ///

@@ -9,6 +9,7 @@ use axum::serve::{IncomingStream, Listener};
 use chronolease_core::id::SpkiPin;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_rustls::server::TlsStream;
 
 use super::handshakes::Handshakes;
@@ -16,7 +17,7 @@ use super::{HANDSHAKE_TIMEOUT, peer_pin};
 use crate::crowd::{Crowd, pause_after};
 
 /// How many handshakes run at once. One more displaces the oldest, so silent clients cannot keep
-/// others out.
+/// others out. As many more may wait until the thread has let go of those that were displaced.
 pub(super) const HANDSHAKES_MAX: usize = 64;
 
 /// A TCP listener that hands out connections whose TLS handshake is done and whose peer is known.
@@ -27,6 +28,8 @@ pub(super) const HANDSHAKES_MAX: usize = 64;
 pub struct TlsListener {
     tcp: TcpListener,
     handshakes: Handshakes,
+    /// A displaced handshake keeps its seat until its thread is done with it.
+    seats: Arc<Semaphore>,
     under_way: Crowd<Option<(TlsStream<TcpStream>, Peer)>>,
 }
 
@@ -46,11 +49,12 @@ impl TlsListener {
     /// When the address cannot be bound, or there is no thread for the handshakes.
     pub async fn bind(addr: SocketAddr, config: Arc<ServerConfig>) -> io::Result<Self> {
         let tcp = TcpListener::bind(addr).await?;
-        Ok(Self::over(tcp, Handshakes::start(config)?))
+        Ok(Self::over(tcp, Handshakes::start(config)?, HANDSHAKES_MAX))
     }
 
-    pub(super) fn over(tcp: TcpListener, handshakes: Handshakes) -> Self {
-        Self { tcp, handshakes, under_way: Crowd::new(HANDSHAKES_MAX) }
+    pub(super) fn over(tcp: TcpListener, handshakes: Handshakes, places: usize) -> Self {
+        let seats = Arc::new(Semaphore::new(places));
+        Self { tcp, handshakes, seats, under_way: Crowd::new(places) }
     }
 
     /// The address it listens on, with the port that the system chose if it was 0.
@@ -74,7 +78,8 @@ impl TlsListener {
                 }
                 accepted = self.tcp.accept() => match accepted {
                     Ok((tcp, addr)) => {
-                        self.under_way.admit(handshake(self.handshakes.clone(), tcp, addr));
+                        let (handshakes, seats) = (self.handshakes.clone(), self.seats.clone());
+                        self.under_way.admit(handshake(handshakes, seats, tcp, addr));
                     }
                     Err(error) => pause_after(&error).await,
                 },
@@ -85,15 +90,17 @@ impl TlsListener {
 
 async fn handshake(
     handshakes: Handshakes,
+    seats: Arc<Semaphore>,
     tcp: TcpStream,
     addr: SocketAddr,
 ) -> Option<(TlsStream<TcpStream>, Peer)> {
     let attempt = async {
         tcp.set_nodelay(true)?;
-        handshakes.accept(tcp, ()).await
+        let seat = seats.acquire_owned().await.map_err(io::Error::other)?;
+        handshakes.accept(tcp, seat).await
     };
     let error = match tokio::time::timeout(HANDSHAKE_TIMEOUT, attempt).await {
-        Ok(Ok((stream, ()))) => match peer_pin(stream.get_ref().1) {
+        Ok(Ok((stream, _seat))) => match peer_pin(stream.get_ref().1) {
             Some(pin) => return Some((stream, Peer { pin, addr })),
             None => io::Error::other("the peer showed no certificate"),
         },

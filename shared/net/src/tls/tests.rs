@@ -2,7 +2,7 @@
 //! tested over TCP.
 
 use std::fs;
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use axum::Router;
@@ -14,6 +14,7 @@ use rustls::{CertificateError, Error};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, server};
 
 use super::*;
@@ -253,7 +254,7 @@ async fn signs_on(handshakes: impl FnOnce(Arc<ServerConfig>) -> Handshakes) -> O
     let noting = Arc::new(Noting(Arc::clone(&config.cert_resolver), Mutex::default()));
     config.cert_resolver = Arc::clone(&noting) as _;
     let tcp = TcpListener::bind(LOCALHOST).await.expect("bound");
-    let mut listener = TlsListener::over(tcp, handshakes(Arc::new(config)));
+    let mut listener = TlsListener::over(tcp, handshakes(Arc::new(config)), 1);
     let addr = listener.local_addr().expect("bound");
     let (accepted, connected) = tokio::join!(listener.accept(), connect(addr, client(&b, &a)));
     let ((mut near, _, _), mut far) = (accepted, connected.expect("let in"));
@@ -272,6 +273,54 @@ async fn handshakes_have_a_thread_of_their_own() {
     // The negative control: the same beside everything else.
     let beside = signs_on(|config| Handshakes::beside(Handle::current(), config)).await;
     assert_ne!(beside.as_deref(), Some(handshakes::THREAD));
+}
+
+/// A key that is not found before somebody says so.
+#[derive(Debug)]
+struct Stuck(Mutex<mpsc::Receiver<()>>);
+
+impl ResolvesServerCert for Stuck {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let _ = self.0.lock().expect("no panic").recv();
+        None
+    }
+}
+
+#[tokio::test]
+async fn handshakes_that_are_displaced_while_their_thread_computes_are_no_more_than_the_places() {
+    const PLACES: usize = 2;
+    let (a, b) = (identity(), identity());
+    let (free, stuck) = mpsc::channel();
+    let mut config = ServerConfig::clone(&server(&a, &[&b]));
+    config.cert_resolver = Arc::new(Stuck(Mutex::new(stuck)));
+    let handshakes = Handshakes::start(Arc::new(config)).expect("a thread");
+    let tcp = TcpListener::bind(LOCALHOST).await.expect("bound");
+    let mut listener = TlsListener::over(tcp, handshakes.clone(), PLACES);
+    let addr = listener.local_addr().expect("bound");
+    let crowd = async {
+        let mut strangers = Vec::new();
+        for _ in 0..5 * PLACES {
+            let client = client(&b, &a);
+            strangers.push(tokio::spawn(async move { connect(addr, client).await.is_ok() }));
+            // One after the other: who is displaced before its turn is no burden to the thread.
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+        }
+        // All have come when the last few alone still wait for a place.
+        let turned_away = |strangers: &[JoinHandle<bool>]| {
+            strangers.iter().filter(|stranger| stranger.is_finished()).count()
+        };
+        while handshakes.under_way() <= PLACES && turned_away(&strangers) < 3 * PLACES {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = listener.accept() => panic!("the key was not found yet"),
+        () = crowd => {}
+    }
+    assert!(handshakes.under_way() <= PLACES, "{} on the thread", handshakes.under_way());
+    drop(free);
 }
 
 #[tokio::test]
@@ -298,7 +347,7 @@ async fn a_silent_client_is_dropped_in_the_end() {
     // The clock runs on when this runtime waits, so no other may work meanwhile.
     let handshakes = Handshakes::beside(Handle::current(), server(&a, &[&b]));
     let tcp = TcpListener::bind(LOCALHOST).await.expect("bound");
-    let mut listener = TlsListener::over(tcp, handshakes);
+    let mut listener = TlsListener::over(tcp, handshakes, 1);
     let mut silent = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
     let dropped = async {
         tokio::select! {
