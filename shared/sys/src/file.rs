@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use nix::fcntl::posix_fallocate;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, posix_fallocate};
 use nix::sys::statvfs::statvfs;
 
 /// Has the file system set aside the first `bytes` bytes of the file. A shorter file grows to that
@@ -16,6 +17,22 @@ use nix::sys::statvfs::statvfs;
 pub fn preallocate(file: &File, bytes: u64) -> io::Result<()> {
     let length = i64::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
     Ok(posix_fallocate(file, 0, length)?)
+}
+
+/// Has the file read and written past the page cache from now on (O_DIRECT), or through it again.
+/// Past it, offsets, lengths and addresses must be multiples of the disk's sector. Returns whether
+/// it is so: `false` when the file system knows no such way.
+///
+/// # Errors
+/// When the open file cannot be changed.
+pub fn bypass_page_cache(file: &File, bypass: bool) -> io::Result<bool> {
+    let mut flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    flags.set(OFlag::O_DIRECT, bypass);
+    match fcntl(file, FcntlArg::F_SETFL(flags)) {
+        Ok(_) => Ok(bypass),
+        Err(Errno::EINVAL) if bypass => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Makes the names in a folder durable: what was created or renamed in it stays so.
@@ -48,6 +65,13 @@ mod tests {
         sync_dir(&std::env::temp_dir()).expect("a folder");
         assert!(preallocate(&file, 1 << 62).is_err(), "no disk is so large");
         std::fs::remove_file(&path).expect("removed");
+    }
+
+    #[test]
+    fn a_file_system_without_a_way_past_the_page_cache_says_so() {
+        let file = File::open("/proc/version").expect("readable");
+        assert!(!bypass_page_cache(&file, true).expect("no failure"));
+        assert!(!bypass_page_cache(&file, false).expect("as it was"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use chronolease_sys::file;
 
+use super::segment_file;
 use crate::durable;
 
 /// Owner may read and write, nobody else may do anything.
@@ -195,7 +196,8 @@ impl Files for Disk {
 
     fn create(&self, path: &Path, length: u64) -> io::Result<Box<dyn OpenFile>> {
         let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(MODE_OPEN).open(path)?;
+        options.read(true).write(true).create(true).truncate(true).mode(MODE_OPEN);
+        let file = options.open(path)?;
         if length > 0
             && let Err(error) = file::preallocate(&file, length)
         {
@@ -203,11 +205,11 @@ impl Files for Disk {
             let _ = file.set_len(0);
             return Err(error);
         }
-        Ok(Box::new(file))
+        segment_file::over(file, true)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
-        Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+        segment_file::over(OpenOptions::new().read(true).write(true).open(path)?, false)
     }
 
     fn publish(&self, from: &Path, to: &Path) -> io::Result<()> {

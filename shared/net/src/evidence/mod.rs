@@ -29,10 +29,10 @@
 //!
 //! # Writing
 //!
-//! One thread writes. Each batch is one write and one fdatasync; answers go out after. What came
-//! together stays together and in order. A batch closes as soon as the thread is free and
-//! something waits. The queue is bounded: [`Log::append`] waits for room, [`Log::submit`] says
-//! [`AppendError::Busy`].
+//! One thread writes. Each batch is one write past the page cache (through it where there is no
+//! other way) and one fdatasync; answers go out after. What came together stays together and in
+//! order. A batch closes as soon as the thread is free and something waits. The queue is bounded:
+//! [`Log::append`] waits for room, [`Log::submit`] says [`AppendError::Busy`].
 //!
 //! A segment that is full, or old, is followed by the next; it is then cut at its last commit and
 //! made read-only. Nothing is ever deleted.
@@ -48,8 +48,8 @@
 //! Everything is read and checked ([`Survey`]). A crash during a write leaves a front part of a
 //! batch: after the last commit come whole leaves, perhaps one damaged frame, then nothing that is
 //! whole. (Space that was set aside reads as zeros until its first write is complete, so ext4 and
-//! XFS show no later part without the earlier one. Should a disk do so all the same, the log is
-//! refused: nobody can tell that from tampering.) That torn tail is reported
+//! XFS show no later part without the earlier one: `segment_file.rs` has more. Should a disk do so
+//! all the same, the log is refused: nobody can tell that from tampering.) That torn tail is reported
 //! ([`TornTail`]) until the caller has put it on record: it stays until the next batch begins the
 //! next segment, whose header says how much was cut; a segment without batches is replaced. Zeros
 //! after the last commit are no tail. All else is [`Refused`].
@@ -70,6 +70,7 @@ mod memory;
 mod peer;
 mod reader;
 mod refused;
+mod segment_file;
 mod settings;
 mod survey;
 mod writer;
