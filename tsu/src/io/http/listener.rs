@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use chronolease_net::tls::Handshakes;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,6 +14,8 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
+
+use super::Front;
 
 /// How long connections may take to end when the TSU stops.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -43,7 +44,7 @@ pub struct Door {
 /// Serves at every door until `stop`; the connections of all doors count together.
 pub(super) async fn serve(
     doors: Vec<Door>,
-    router: Router,
+    front: Arc<Front>,
     manners: Manners,
     stop: CancellationToken,
 ) {
@@ -52,8 +53,8 @@ pub(super) async fn serve(
     let tracker = TaskTracker::new();
     let mut keepers = tokio::task::JoinSet::new();
     for door in doors {
-        let (router, seats) = (router.clone(), Arc::clone(&seats));
-        let server = Server { router, patience: manners.patience, stop: stop.clone() };
+        let (front, seats) = (Arc::clone(&front), Arc::clone(&seats));
+        let server = Server { front, patience: manners.patience, stop: stop.clone() };
         let handshakes = door.tls.is_some().then(|| Arc::clone(&handshakes));
         let room = Room { seats, handshakes };
         keepers.spawn(keep(door, server, room, tracker.clone()));
@@ -68,7 +69,7 @@ pub(super) async fn serve(
 /// What a connection is served with.
 #[derive(Clone)]
 struct Server {
-    router: Router,
+    front: Arc<Front>,
     patience: Duration,
     stop: CancellationToken,
 }
@@ -157,11 +158,12 @@ impl Server {
     async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         // hyper counts from the moment at which it could read a head, so silence between two
         // requests is counted in.
+        let service = service_fn(|request| Arc::clone(&self.front).answer(request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.patience)
             .max_buf_size(BUFFER_BYTES)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
+            .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,

@@ -4,16 +4,22 @@ mod listener;
 mod pages;
 mod secure;
 
+use std::convert::Infallible;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::Router;
-use axum::body::{Body, HttpBody, to_bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
-use axum::middleware::{Next, from_fn};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -66,41 +72,56 @@ impl Endpoint {
     /// `connections_max` are open at a time; more wait in the listeners' queues.
     pub async fn serve(self, doors: Vec<Door>, connections_max: usize, stop: CancellationToken) {
         let manners = Manners { connections_max, patience: self.patience };
+        let endpoint = Arc::new(self);
         let router = Router::new()
             .route("/", post(query).get(pages::page_of))
             .route("/chain.pem", get(pages::chain))
             .route("/policy", get(pages::policy))
             .route("/disclosure.json", get(pages::disclosure_of))
-            .layer(from_fn(conduct))
-            .with_state(Arc::new(self));
-        listener::serve(doors, router, manners, stop).await;
+            .with_state(Arc::clone(&endpoint));
+        let router = TowerToHyperService::new(router);
+        listener::serve(doors, Arc::new(Front { endpoint, router }), manners, stop).await;
     }
 }
 
-/// What HTTP asks of every answer, whatever the request is for.
-async fn conduct(request: Request<Body>, next: Next) -> Response {
-    // A request may have a length beside its chunks, and somebody on the way may have gone by the
-    // length. The chunks alone count, and the connection ends with the answer (RFC 9112 6.1). hyper
-    // hides the length, so this holds for everybody who sends chunks.
-    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let named = names_one_host(&request);
-    let mut response = if named {
-        next.run(request).await
-    } else {
-        (StatusCode::BAD_REQUEST, "a request needs one Host\n").into_response()
-    };
-    let headers = response.headers_mut();
-    if chunked || !named {
-        headers.insert(header::CONNECTION, CLOSE);
+/// What every request passes, whatever it is for.
+#[derive(Debug)]
+struct Front {
+    endpoint: Arc<Endpoint>,
+    router: TowerToHyperService<Router>,
+}
+
+impl Front {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<body::Incoming>,
+    ) -> Result<Response, Infallible> {
+        // A request may have a length beside its chunks, and somebody on the way may have gone by
+        // the length. The chunks alone count, and the connection ends with the answer (RFC 9112
+        // 6.1). hyper hides the length, so this holds for everybody who sends chunks.
+        let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let named = names_one_host(&request);
+        let mut response = if !named {
+            (StatusCode::BAD_REQUEST, "a request needs one Host\n").into_response()
+        } else if request.method() == Method::POST && request.uri().path() == "/" {
+            // As the router would do it, but a token does not pay for its layers.
+            self.endpoint.query(request).await
+        } else {
+            self.router.call(request).await?
+        };
+        let headers = response.headers_mut();
+        if chunked || !named {
+            headers.insert(header::CONNECTION, CLOSE);
+        }
+        // Answers are for those who asked, and for now.
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+        Ok(response)
     }
-    // Answers are for those who asked, and for now.
-    headers.insert(header::CACHE_CONTROL, NO_STORE);
-    response
 }
 
 /// A request of HTTP/1.1 names its host, and names one (RFC 9112 3.2). Whoever does not is not to be
 /// trusted with where the next request begins either.
-fn names_one_host(request: &Request<Body>) -> bool {
+fn names_one_host<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(_), None) => true,
@@ -110,18 +131,32 @@ fn names_one_host(request: &Request<Body>) -> bool {
 }
 
 async fn query(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
-    match endpoint.answer(request).await {
-        Ok(der) => ([(header::CONTENT_TYPE, REPLY)], der).into_response(),
-        Err(OVERLOAD) => ([(header::RETRY_AFTER, RETRY_AFTER_S)], OVERLOAD).into_response(),
-        Err(refusal) => refusal.into_response(),
-    }
+    endpoint.query(request).await
 }
 
 impl Endpoint {
+    async fn query<B>(&self, request: Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let answer = match self.body(request).await {
+            Ok(body) => self.answer(&body).await,
+            Err(refusal) => {
+                self.metrics.http_refused();
+                Err(refusal)
+            }
+        };
+        match answer {
+            Ok(der) => ([(header::CONTENT_TYPE, REPLY)], der).into_response(),
+            Err(OVERLOAD) => ([(header::RETRY_AFTER, RETRY_AFTER_S)], OVERLOAD).into_response(),
+            Err(refusal) => refusal.into_response(),
+        }
+    }
+
     /// The response of RFC 3161 in DER, or a refusal in the terms of HTTP.
-    async fn answer(&self, request: Request<Body>) -> Result<Vec<u8>, Refusal> {
-        let body = self.body(request).await.inspect_err(|_| self.metrics.http_refused())?;
-        let parsed = match rfc3161::parse(&body, &self.policy) {
+    async fn answer(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let parsed = match rfc3161::parse(body, &self.policy) {
             Ok(parsed) => parsed,
             Err(rejection) => return Ok(self.reject(&rejection)),
         };
@@ -137,7 +172,7 @@ impl Endpoint {
         match answer.await {
             Ok(Ok(token)) => {
                 self.metrics.granted();
-                Ok(rfc3161::granted(&token.into_der()))
+                Ok(rfc3161::granted(token.der()))
             }
             Ok(Err(rejection)) => Ok(self.reject(&rejection)),
             Err(_) => Ok(self.reject(&STOPPING)),
@@ -149,7 +184,11 @@ impl Endpoint {
         rfc3161::rejected(rejection)
     }
 
-    async fn body(&self, request: Request<Body>) -> Result<Vec<u8>, Refusal> {
+    async fn body<B>(&self, request: Request<B>) -> Result<Bytes, Refusal>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
         const TOO_LARGE: Refusal = (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large\n");
         if !is_query(request.headers()) {
             let expected = "the Content-Type must be application/timestamp-query\n";
@@ -160,10 +199,10 @@ impl Endpoint {
         if body.size_hint().lower() > self.request_bytes_max as u64 {
             return Err(TOO_LARGE);
         }
-        let read = to_bytes(body, self.request_bytes_max);
+        let read = Limited::new(body, self.request_bytes_max).collect();
         match tokio::time::timeout(self.patience, read).await {
-            Ok(Ok(bytes)) => Ok(bytes.to_vec()),
-            Ok(Err(error)) if is_too_large(&error) => Err(TOO_LARGE),
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if is_too_large(&*error) => Err(TOO_LARGE),
             Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the request's body broke off\n")),
             Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the request's body took too long\n")),
         }
@@ -178,10 +217,10 @@ fn is_query(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case(QUERY)
 }
 
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
+fn is_too_large(error: &(dyn Error + 'static)) -> bool {
+    let mut source = Some(error);
     while let Some(cause) = source {
-        if cause.is::<http_body_util::LengthLimitError>() {
+        if cause.is::<LengthLimitError>() {
             return true;
         }
         source = cause.source();
