@@ -282,7 +282,7 @@ fn json_lines_parse_and_have_the_fields() {
     assert_eq!(of("verdict")["clock_minus_utc"]["hi_ns"], 1_000_000);
     assert_eq!(of("intent")["gen_time"], 1_800_000_000_010_000_000_i64);
     assert_eq!(of("intent")["imprint"], "03".repeat(32));
-    assert_eq!(of("issued")["tokens"][0]["token_digest"], "05".repeat(32));
+    assert_eq!(of("issued")["tokens"][0]["signature_digest"], "05".repeat(32));
     assert_eq!(of("new-epoch")["size"], 0);
     assert_eq!(of("unreadable")["bytes"], "6a756e6b");
 }

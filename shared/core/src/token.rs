@@ -6,6 +6,7 @@
 //! into it. There is no way to skip a stage, and none to copy a token out of one.
 
 use crate::evidence::LeafIndex;
+use crate::evidence::merkle::Hash;
 use crate::id::{BatchSeq, LeaseSeq};
 use crate::judge::JudgedSample;
 
@@ -41,6 +42,7 @@ pub struct Witnessed<T> {
 pub struct Signed<T> {
     token: Witnessed<T>,
     der: Vec<u8>,
+    signature_digest: Hash,
 }
 
 /// A token that may leave the box.
@@ -192,19 +194,19 @@ impl<T> Witnessed<T> {
         &self.token.token.judged
     }
 
-    /// Builds the token with `sign`, then checks the result with `verify`. A token that does not
-    /// verify is lost here.
+    /// Builds the token with `sign`, then checks the result with `verify`, which returns SHA-256 over
+    /// the octets of its signature. A token that does not verify is lost here.
     ///
     /// # Errors
     /// What `sign` or `verify` returns.
     pub fn sign<E>(
         self,
         sign: impl FnOnce(&T, &JudgedSample) -> Result<Vec<u8>, E>,
-        verify: impl FnOnce(&[u8], &T, &JudgedSample) -> Result<(), E>,
+        verify: impl FnOnce(&[u8], &T, &JudgedSample) -> Result<Hash, E>,
     ) -> Result<Signed<T>, E> {
         let der = sign(self.content(), self.judged())?;
-        verify(&der, self.content(), self.judged())?;
-        Ok(Signed { token: self, der })
+        let signature_digest = verify(&der, self.content(), self.judged())?;
+        Ok(Signed { token: self, der, signature_digest })
     }
 
     /// By what right the token will be released.
@@ -225,6 +227,12 @@ impl<T> Signed<T> {
     #[must_use]
     pub const fn judged(&self) -> &JudgedSample {
         self.token.judged()
+    }
+
+    /// SHA-256 over the octets of its signature.
+    #[must_use]
+    pub const fn signature_digest(&self) -> &Hash {
+        &self.signature_digest
     }
 
     /// Lets the token go.

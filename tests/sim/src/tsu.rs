@@ -355,8 +355,8 @@ impl Tsu {
             |der, content, judged| {
                 let verify = |m: &[u8], s: &[u8]| figures::signature(m) == s;
                 let (request, serial) = (&content.request, &content.serial);
-                builder.verify(der, request, serial, judged.gen_time(), verify)?;
-                Ok::<(), TokenError>(())
+                let signature = builder.verify(der, request, serial, judged.gen_time(), verify)?;
+                Ok::<_, TokenError>(signature)
             },
         );
         signed.ok()

@@ -83,7 +83,7 @@ fn intent(token: u8, lease: u64, ms: i64) -> Event {
 fn issued(tokens: &[u8]) -> Event {
     let token = |token: &u8| IssuedToken {
         serial: serial(*token),
-        token_digest: Hash::from_bytes([5; 32]),
+        signature_digest: Hash::from_bytes([5; 32]),
     };
     Event::Issued(tokens.iter().map(token).collect())
 }

@@ -51,9 +51,9 @@ fn event(event: &Event) -> Map<String, Value> {
         Event::Verdict(it) => verdict(it),
         Event::Intent(it) => intent(it),
         Event::Issued(tokens) => {
-            let token = |(serial, digest)| json!({ "serial": serial, "token_digest": digest });
+            let token = |(serial, digest)| json!({ "serial": serial, "signature_digest": digest });
             let texts =
-                tokens.iter().map(|it| (it.serial.to_string(), it.token_digest.to_string()));
+                tokens.iter().map(|it| (it.serial.to_string(), it.signature_digest.to_string()));
             json!({ "tokens": texts.map(token).collect::<Vec<_>>() })
         }
         Event::PeerCheckpoint(note) => {

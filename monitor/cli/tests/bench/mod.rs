@@ -228,7 +228,7 @@ pub(crate) fn intent(token: u8, lease: u64, ms: i64) -> Event {
 pub(crate) fn issued(tokens: &[u8]) -> Event {
     let token = |token: &u8| IssuedToken {
         serial: Serial::from_hash(&[*token; 32]),
-        token_digest: Hash::from_bytes([5; 32]),
+        signature_digest: Hash::from_bytes([5; 32]),
     };
     Event::Issued(tokens.iter().map(token).collect())
 }

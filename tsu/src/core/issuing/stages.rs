@@ -2,7 +2,6 @@
 
 use chronolease_core::evidence::LeafIndex;
 use chronolease_core::evidence::leaf::{Intent, IssuedToken};
-use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::BatchSeq;
 use chronolease_core::judge::JudgedSample;
 use chronolease_core::token::{Draft, Judged, Logged, Permission, Releasable, Signed, Witnessed};
@@ -72,7 +71,7 @@ pub(super) fn release(
         None => permit,
     };
     let serial = token.content().serial;
+    let signature_digest = *token.signature_digest();
     let released = token.release(&permit).ok()?;
-    let token_digest = Hash::of(released.der());
-    Some((released, IssuedToken { serial, token_digest }))
+    Some((released, IssuedToken { serial, signature_digest }))
 }

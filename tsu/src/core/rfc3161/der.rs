@@ -26,21 +26,84 @@ pub(super) fn any<T: Encode>(value: &T) -> Any {
 /// An element with this tag (X.690 8.1.2, tag numbers below 31) whose content is `parts` in their
 /// order. What is the same in every token need not be encoded for each.
 pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let octets: usize = parts.iter().map(|part| part.len()).sum();
-    let mut der = Vec::with_capacity(octets + 6);
-    der.push(tag);
-    match u8::try_from(octets) {
-        Ok(short @ 0..0x80) => der.push(short),
-        _ => {
-            let length = octets.to_be_bytes();
-            let zeros = length.iter().take_while(|octet| **octet == 0).count();
-            // At most eight octets.
-            der.push(0x80 | (length.len() - zeros) as u8);
-            der.extend_from_slice(&length[zeros..]);
-        }
-    }
+    let content: usize = parts.iter().map(|part| part.len()).sum();
+    let (head, octets) = head(tag, content);
+    let mut der = Vec::with_capacity(octets + content);
+    der.extend_from_slice(&head[..octets]);
     parts.iter().for_each(|part| der.extend_from_slice(part));
     der
+}
+
+/// Tag and length of an element with this many octets of content, and how many octets they are.
+fn head(tag: u8, content: usize) -> ([u8; 10], usize) {
+    let mut head = [tag, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    match u8::try_from(content) {
+        Ok(short @ 0..0x80) => {
+            head[1] = short;
+            (head, 2)
+        }
+        _ => {
+            let length = content.to_be_bytes();
+            let zeros = length.iter().take_while(|octet| **octet == 0).count();
+            let octets = length.len() - zeros;
+            // At most eight octets.
+            head[1] = 0x80 | octets as u8;
+            head[2..2 + octets].copy_from_slice(&length[zeros..]);
+            (head, 2 + octets)
+        }
+    }
+}
+
+/// A value written from its last octet to its first: when the length of an element is due, its
+/// content stands, and nothing is copied twice.
+#[derive(Debug)]
+pub(super) struct Backwards {
+    /// What is written stands at its end.
+    der: Vec<u8>,
+    at: usize,
+}
+
+/// A place in what is written [`Backwards`]: all that was written since stands before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark(usize);
+
+impl Backwards {
+    /// With room for this many octets; it grows when they are more.
+    pub(super) fn with_room(octets: usize) -> Self {
+        Self { der: vec![0; octets], at: octets }
+    }
+
+    /// What is written from here on can be wrapped.
+    pub(super) const fn mark(&self) -> Mark {
+        Mark(self.der.len() - self.at)
+    }
+
+    /// Puts octets before all that is there.
+    pub(super) fn put(&mut self, octets: &[u8]) {
+        if self.at < octets.len() {
+            let (more, written) = (octets.len() + self.der.len(), self.der.split_off(self.at));
+            self.der = vec![0; more];
+            self.at = more;
+            self.put(&written);
+        }
+        let end = self.at;
+        self.at -= octets.len();
+        self.der[self.at..end].copy_from_slice(octets);
+    }
+
+    /// Makes what was written since `since` the content of an element with this tag.
+    pub(super) fn wrap(&mut self, tag: u8, since: Mark) {
+        let (head, octets) = head(tag, self.mark().0 - since.0);
+        self.put(&head[..octets]);
+    }
+
+    /// All that was written.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        let octets = self.der.len() - self.at;
+        self.der.copy_within(self.at.., 0);
+        self.der.truncate(octets);
+        self.der
+    }
 }
 
 /// Elements one after the other. Each must have a tag number below 31 and the shortest length there
@@ -58,6 +121,11 @@ pub(super) struct Element<'a> {
 impl<'a> Reader<'a> {
     pub(super) const fn new(der: &'a [u8]) -> Self {
         Self(der)
+    }
+
+    /// What is still to be read.
+    pub(super) const fn rest(self) -> &'a [u8] {
+        self.0
     }
 
     /// Whether all was read.
@@ -143,6 +211,25 @@ mod tests {
             let content = vec![0x5a; octets];
             let (half, rest) = content.split_at(octets / 2);
             assert_eq!(element(0x04, &[half, rest]), encode(&OctetString::from(content.clone())));
+        }
+    }
+
+    #[test]
+    fn what_is_written_backwards_is_what_rasn_encodes() {
+        // With room enough, without any, and when it ends in between.
+        for room in [0, 3, 140, 70_000] {
+            for octets in [0, 1, 127, 128, 255, 256, 65_535, 65_536] {
+                let content = vec![0x5a; octets];
+                let mut written = Backwards::with_room(room);
+                let end = written.mark();
+                written.put(&[5, 0]);
+                let inner = written.mark();
+                written.put(&content);
+                written.wrap(0x04, inner);
+                written.wrap(0x30, end);
+                let sequence = [element(0x04, &[&content]), vec![5, 0]].concat();
+                assert_eq!(written.finish(), element(0x30, &[&sequence]), "{room} {octets}");
+            }
         }
     }
 

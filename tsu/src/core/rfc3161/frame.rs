@@ -4,7 +4,11 @@ use rasn::prelude::*;
 use rasn_pkix::GeneralName;
 
 use super::certificate::TsuCertificate;
+use super::der::Backwards;
 use super::{cms, der};
+
+/// More than tags and lengths of a token, with both object identifiers, ever take.
+const HEADS_MAX: usize = 100;
 
 /// The constant parts of a token, in DER.
 #[derive(Clone, Debug)]
@@ -28,6 +32,28 @@ pub(super) struct Frame {
     pub(super) certificate_hash: [u8; 32],
     /// The IssuerSerial of the ESSCertIDv2.
     pub(super) issuer_serial: Vec<u8>,
+    pub(super) types: AttributeTypes,
+}
+
+/// The types of the signed attributes, in DER.
+#[derive(Clone, Debug)]
+pub(super) struct AttributeTypes {
+    pub(super) content_type: Vec<u8>,
+    pub(super) message_digest: Vec<u8>,
+    pub(super) protection: Vec<u8>,
+    pub(super) signing_certificate: Vec<u8>,
+}
+
+impl AttributeTypes {
+    fn new() -> Self {
+        let of = |oid: &Oid| der::encode(&ObjectIdentifier::from(oid));
+        Self {
+            content_type: of(cms::CONTENT_TYPE),
+            message_digest: of(cms::MESSAGE_DIGEST),
+            protection: of(cms::ALGORITHM_PROTECTION),
+            signing_certificate: of(cms::SIGNING_CERTIFICATE_V2),
+        }
+    }
 }
 
 impl Frame {
@@ -49,16 +75,18 @@ impl Frame {
             protection: der::encode(&protection(certificate)),
             certificate_hash: certificate.hash(),
             issuer_serial: der::encode(&issuer_serial(certificate)),
+            types: AttributeTypes::new(),
         }
     }
 
-    /// The signed attributes as the content of a SET OF.
+    /// The signed attributes as a SET OF. They are signed under that tag, not under the `[0]` they
+    /// are stored with (RFC 5652 5.4).
     pub(super) fn attributes(&self, digest: &[u8]) -> Vec<u8> {
         let [before, after] = &self.attributes;
-        [before, digest, after].concat()
+        der::element(0x31, &[before, digest, after])
     }
 
-    /// The ContentInfo.
+    /// The ContentInfo. `attributes` is the content of the SET OF.
     pub(super) fn around(
         &self,
         tst_info: &[u8],
@@ -66,32 +94,46 @@ impl Frame {
         attributes: &[u8],
         signature: &[u8],
     ) -> Vec<u8> {
-        let content = der::element(0xa0, &[&der::element(0x04, &[tst_info])]);
-        let encapsulated = der::element(0x30, &[&self.tst_info_oid, &content]);
-        let carried = match certificates {
-            [] => Vec::new(),
-            some => der::element(0xa0, &[some]),
-        };
-        let signer_info = der::element(
-            0x30,
-            &[
-                &self.signer_head,
-                &der::element(0xa0, &[attributes]),
-                &self.signature_algorithm,
-                &der::element(0x04, &[signature]),
-            ],
-        );
-        let signer_infos = der::element(0x31, &[&signer_info]);
-        let data = der::element(0x30, &[&self.data_head, &encapsulated, &carried, &signer_infos]);
-        let content = der::element(0xa0, &[&data]);
-        der::element(0x30, &[&self.signed_data_oid, &content])
+        let parts = [&self.data_head, &self.signer_head, &self.signature_algorithm];
+        let parts: usize = parts.map(Vec::len).iter().sum();
+        let asked = tst_info.len() + certificates.len() + attributes.len() + signature.len();
+        let mut token = Backwards::with_room(asked + parts + HEADS_MAX);
+        let end = token.mark();
+
+        token.put(signature);
+        token.wrap(0x04, end);
+        token.put(&self.signature_algorithm);
+        let signed = token.mark();
+        token.put(attributes);
+        token.wrap(0xa0, signed);
+        token.put(&self.signer_head);
+        // One SignerInfo, and the SET OF it.
+        token.wrap(0x30, end);
+        token.wrap(0x31, end);
+        if !certificates.is_empty() {
+            let carried = token.mark();
+            token.put(certificates);
+            token.wrap(0xa0, carried);
+        }
+        let encapsulated = token.mark();
+        token.put(tst_info);
+        token.wrap(0x04, encapsulated);
+        token.wrap(0xa0, encapsulated);
+        token.put(&self.tst_info_oid);
+        token.wrap(0x30, encapsulated);
+        token.put(&self.data_head);
+        token.wrap(0x30, end);
+        token.wrap(0xa0, end);
+        token.put(&self.signed_data_oid);
+        token.wrap(0x30, end);
+        token.finish()
     }
 }
 
 /// The order of a SET OF does not depend on the digest: each attribute begins with its length and
 /// its type, and no two have the same type.
 fn attributes(certificate: &TsuCertificate) -> [Vec<u8>; 2] {
-    let digest = certificate.suite().digest(&[]);
+    let digest = certificate.suite().digest(&[]).as_ref().to_vec();
     let octets = digest.len();
     let mut all = constant_attributes(certificate).map(Any::into_bytes).to_vec();
     let of_digest = cms::message_digest(digest).into_bytes();

@@ -83,36 +83,26 @@ impl Rejection {
     }
 }
 
-/// The response with the token left as the bytes it is.
-#[derive(AsnType, Encode)]
-struct TimeStampResp {
-    status: PkiStatusInfo,
-    time_stamp_token: Option<Any>,
-}
-
 /// The TimeStampResp in DER that says no: status rejection (2), one text and one bit.
 #[must_use]
 pub fn rejected(rejection: &Rejection) -> Vec<u8> {
     // DER ends a BIT STRING of named bits at its last one (X.690 11.2.2).
     let mut fail_info = BitString::repeat(false, rejection.fail.bit());
     fail_info.push(true);
-    der::encode(&TimeStampResp {
-        status: PkiStatusInfo {
-            status: PkiStatus::Rejection,
-            status_string: Some(vec![rejection.text.to_owned()]),
-            fail_info: Some(fail_info),
-        },
-        time_stamp_token: None,
-    })
+    let status = PkiStatusInfo {
+        status: PkiStatus::Rejection,
+        status_string: Some(vec![rejection.text.to_owned()]),
+        fail_info: Some(fail_info),
+    };
+    der::element(0x30, &[&der::encode(&status)])
 }
 
 /// The TimeStampResp in DER that says yes: status granted (0) and the token, byte for byte.
 #[must_use]
 pub fn granted(token_der: &[u8]) -> Vec<u8> {
-    der::encode(&TimeStampResp {
-        status: PkiStatusInfo { status: PkiStatus::Granted, status_string: None, fail_info: None },
-        time_stamp_token: Some(Any::new(token_der.to_vec())),
-    })
+    /// PKIStatusInfo with the status alone.
+    const GRANTED: [u8; 5] = [0x30, 3, 2, 1, 0];
+    der::element(0x30, &[&GRANTED, token_der])
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The check of a finished token before it may leave: it is read anew and compared, field by
 //! field, with what was asked and decided.
 
+use chronolease_core::evidence::merkle::Hash;
 use chronolease_core::id::Serial;
 use chronolease_core::time::GenTime;
 use rasn::prelude::*;
 
-use super::cms;
 use super::der::{self, DerError, Element, Reader};
 use super::request::Request;
 use super::token::TokenBuilder;
@@ -19,6 +19,11 @@ const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const CONTEXT_0: u8 = 0xa0;
 const CONTEXT_1: u8 = 0xa1;
+
+const NUMBER: &str = "the number of signedAttrs";
+
+/// No attribute.
+const NONE: (&[u8], &[u8]) = (&[], &[]);
 
 /// Why a finished token must not leave.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,8 +44,8 @@ fn require(holds: bool, field: &'static str) -> Result<(), SelfCheckError> {
 }
 
 impl TokenBuilder {
-    /// Checks a finished token. `verify_signature` gets the message and the signature, and must use
-    /// the key of the certificate.
+    /// Checks a finished token and returns SHA-256 over the octets of its signature.
+    /// `verify_signature` gets the message and the signature, and must use the key of the certificate.
     ///
     /// # Errors
     /// The first [`SelfCheckError`] found.
@@ -51,7 +56,7 @@ impl TokenBuilder {
         serial: &Serial,
         gen_time: GenTime,
         verify_signature: impl FnOnce(&[u8], &[u8]) -> bool,
-    ) -> Result<(), SelfCheckError> {
+    ) -> Result<Hash, SelfCheckError> {
         let mut token = Reader::sole(token_der, SEQUENCE)?;
         require(token.next(OID)?.whole == self.frame.signed_data_oid, "contentType")?;
         let content = token.next(CONTEXT_0)?.content;
@@ -59,10 +64,14 @@ impl TokenBuilder {
         let (tst_info, signer) = self.check_signed_data(content, request)?;
         self.check_tst_info(tst_info, request, serial, gen_time)?;
         let (attributes, signature) = self.check_signer(signer)?;
-        self.check_attributes(attributes, &self.certificate.suite().digest(tst_info))?;
+        self.check_attributes(attributes, self.certificate.suite().digest(tst_info).as_ref())?;
         // Signed under the tag of a SET OF (RFC 5652 5.4).
         let message = der::element(SET, &[attributes]);
-        if verify_signature(&message, signature) { Ok(()) } else { Err(SelfCheckError::Signature) }
+        if verify_signature(&message, signature) {
+            Ok(Hash::of(signature))
+        } else {
+            Err(SelfCheckError::Signature)
+        }
     }
 
     /// The TSTInfo and the SignerInfo, in DER.
@@ -145,16 +154,16 @@ impl TokenBuilder {
         attributes: &[u8],
         tst_info_digest: &[u8],
     ) -> Result<(), SelfCheckError> {
-        let attributes = Attributes::read(attributes)?;
-        let content_type = attributes.value(cms::CONTENT_TYPE, "the contentType attribute")?;
+        let (attributes, types) = (Attributes::read(attributes)?, &self.frame.types);
+        let content_type = attributes.value(&types.content_type, "the contentType attribute")?;
         require(content_type == self.frame.tst_info_oid, "the contentType attribute")?;
-        let digest = attributes.value(cms::MESSAGE_DIGEST, "messageDigest")?;
+        let digest = attributes.value(&types.message_digest, "messageDigest")?;
         let digest = Reader::new(digest).next(OCTET_STRING)?.content;
         require(digest == tst_info_digest, "messageDigest")?;
-        let protection = attributes.value(cms::ALGORITHM_PROTECTION, "CMSAlgorithmProtection")?;
+        let protection = attributes.value(&types.protection, "CMSAlgorithmProtection")?;
         require(protection == self.frame.protection, "CMSAlgorithmProtection")?;
 
-        let named = attributes.value(cms::SIGNING_CERTIFICATE_V2, "signingCertificateV2")?;
+        let named = attributes.value(&types.signing_certificate, "signingCertificateV2")?;
         let mut named = Reader::sole(named, SEQUENCE)?;
         let mut certificates = Reader::new(named.next(SEQUENCE)?.content);
         named.end()?;
@@ -176,15 +185,16 @@ fn whole(element: Option<Element<'_>>) -> &[u8] {
     element.map_or(&[], |element| element.whole)
 }
 
-/// Attributes with one value each: the content of the type, and the value in DER.
-struct Attributes<'a>(Vec<(&'a [u8], &'a [u8])>);
+/// The attributes of a token, with one value each: the type and the value in DER.
+struct Attributes<'a>([(&'a [u8], &'a [u8]); 4]);
 
 impl<'a> Attributes<'a> {
     /// `content` is that of a SET OF, in its order; the four attributes that a token has.
     fn read(content: &'a [u8]) -> Result<Self, SelfCheckError> {
-        let (mut reader, mut previous, mut all) = (Reader::new(content), &[][..], Vec::new());
-        while !reader.is_at_end() {
-            let attribute = reader.next(SEQUENCE)?;
+        let (mut reader, mut previous, mut all) = (Reader::new(content), &[][..], [NONE; 4]);
+        for read in &mut all {
+            let attribute = reader.optional(SEQUENCE)?;
+            let attribute = attribute.ok_or(SelfCheckError::Differs(NUMBER))?;
             if attribute.whole < previous {
                 return Err(DerError::NotCanonical.into());
             }
@@ -196,15 +206,14 @@ impl<'a> Attributes<'a> {
             let mut values = Reader::new(value);
             values.any()?;
             values.end()?;
-            all.push((kind, value));
+            *read = (kind, value);
         }
-        require(all.len() == 4, "the number of signedAttrs")?;
+        require(reader.is_at_end(), NUMBER)?;
         Ok(Self(all))
     }
 
-    /// The value of the attribute `oid`, which must be there once.
-    fn value(&self, oid: &Oid, field: &'static str) -> Result<&'a [u8], SelfCheckError> {
-        let oid = der::encode(&ObjectIdentifier::from(oid));
+    /// The value of the attribute `oid`, in DER, which must be there once.
+    fn value(&self, oid: &[u8], field: &'static str) -> Result<&'a [u8], SelfCheckError> {
         let mut found = self.0.iter().filter(|(kind, _)| *kind == oid);
         match (found.next(), found.next()) {
             (Some((_, value)), None) => Ok(value),

@@ -1,6 +1,6 @@
 //! Signature suites: a key with the digest and the padding it is used with.
 
-use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
+use aws_lc_rs::digest::{self, Digest, SHA256, SHA384, SHA512};
 use rasn::prelude::*;
 use rasn_pkix::AlgorithmIdentifier;
 
@@ -67,13 +67,13 @@ impl Suite {
     }
 
     /// The digest of the suite over `message`.
-    pub(super) fn digest(self, message: &[u8]) -> Vec<u8> {
+    pub(super) fn digest(self, message: &[u8]) -> Digest {
         let algorithm = match self {
             Self::EcdsaP256 | Self::Rsa3072(_) => &SHA256,
             Self::EcdsaP384 => &SHA384,
             Self::EcdsaP521 | Self::Rsa4096(_) | Self::Ed25519 => &SHA512,
         };
-        digest::digest(algorithm, message).as_ref().to_vec()
+        digest::digest(algorithm, message)
     }
 
     /// The digestAlgorithm, with absent parameters (RFC 5754 2).

@@ -7,7 +7,7 @@ use rasn_cms::IssuerAndSerialNumber;
 use rasn_pkix::{BasicConstraints, Certificate, Name};
 
 use super::certificate::TsuCertificate;
-use super::der::{self, DerError};
+use super::der::{self, DerError, Reader};
 use super::frame::Frame;
 use super::request::Request;
 use super::self_check::SelfCheckError;
@@ -160,10 +160,10 @@ impl TokenBuilder {
     ) -> Result<Vec<u8>, TokenError> {
         let digest = self.certificate.suite().digest(tst_info);
         let certificates = if cert_req { &self.frame.certificates[..] } else { &[] };
-        let attributes = self.frame.attributes(&digest);
-        // Signed under the tag of a SET OF, not under the [0] they are stored with (RFC 5652 5.4).
-        let signature = sign(&der::element(0x31, &[&attributes]))?;
-        Ok(self.frame.around(tst_info, certificates, &attributes, &signature))
+        let message = self.frame.attributes(digest.as_ref());
+        let signature = sign(&message)?;
+        let attributes = Reader::sole(&message, 0x31).map_err(SelfCheckError::from)?.rest();
+        Ok(self.frame.around(tst_info, certificates, attributes, &signature))
     }
 }
 

@@ -171,8 +171,8 @@ fn sign(
         |der, content, judged| {
             let verify = |message: &[u8], signature: &[u8]| signer.verify(message, signature);
             let (request, serial) = (&content.request, &content.serial);
-            builder.verify(der, request, serial, judged.gen_time(), verify)?;
-            Ok::<(), TokenError>(())
+            let signature = builder.verify(der, request, serial, judged.gen_time(), verify)?;
+            Ok::<_, TokenError>(signature)
         },
     );
     signed.inspect_err(|failure| error!(%failure, "a token could not be signed")).ok()

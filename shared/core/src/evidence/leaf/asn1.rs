@@ -170,11 +170,11 @@ enum Imprint {
     Sha3_512(FixedOctetString<64>),
 }
 
-/// `IssuedToken ::= SEQUENCE { serial, tokenDigest }`
+/// `IssuedToken ::= SEQUENCE { serial, signatureDigest }`
 #[derive(AsnType, Encode, Decode)]
 struct IssuedToken {
     serial: FixedOctetString<20>,
-    token_digest: Bytes32,
+    signature_digest: Bytes32,
 }
 
 /// `TornTail ::= SEQUENCE { after, cutBytes }`

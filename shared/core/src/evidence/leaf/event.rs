@@ -164,8 +164,9 @@ pub struct Intent {
 pub struct IssuedToken {
     /// Its serial number.
     pub serial: Serial,
-    /// SHA-256 over the TimeStampToken in DER.
-    pub token_digest: Hash,
+    /// SHA-256 over the octets of its signature. The signature covers what the token says; what else
+    /// a TimeStampToken carries, such as certificates, anybody may add or leave out.
+    pub signature_digest: Hash,
 }
 
 /// Garbage was cut off on opening the log.

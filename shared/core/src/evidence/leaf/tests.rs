@@ -252,7 +252,7 @@ fn pps_changes() -> impl Strategy<Value = Event> {
 
 fn the_rest() -> impl Strategy<Value = Event> {
     let token = (serials(), any_hash())
-        .prop_map(|(serial, token_digest)| IssuedToken { serial, token_digest });
+        .prop_map(|(serial, signature_digest)| IssuedToken { serial, signature_digest });
     prop_oneof![
         Just(Event::Stopped),
         any_hash().prop_map(Event::ConfigDigest),

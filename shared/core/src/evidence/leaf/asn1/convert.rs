@@ -18,7 +18,7 @@ impl From<&event::Event> for Event {
                     .iter()
                     .map(|token| IssuedToken {
                         serial: FixedOctetString::new(*token.serial.as_be_bytes()),
-                        token_digest: bytes(&token.token_digest),
+                        signature_digest: bytes(&token.signature_digest),
                     })
                     .collect(),
             ),
@@ -70,8 +70,8 @@ impl TryFrom<Event> for event::Event {
                 tokens
                     .iter()
                     .map(|token| {
-                        let token_digest = hash(&token.token_digest);
-                        Ok(event::IssuedToken { serial: serial(&token.serial)?, token_digest })
+                        let signature_digest = hash(&token.signature_digest);
+                        Ok(event::IssuedToken { serial: serial(&token.serial)?, signature_digest })
                     })
                     .collect::<Result<_, WireError>>()?,
             ),

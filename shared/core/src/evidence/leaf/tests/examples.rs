@@ -239,7 +239,7 @@ pub(super) fn all() -> Vec<(&'static str, Leaf)> {
                 gen_time: GenTime::at(sample(78_000_000).real, GenTimeDigits::Three),
             }),
         ),
-        ("issued", Event::Issued(vec![IssuedToken { serial, token_digest: digest(0x70) }])),
+        ("issued", Event::Issued(vec![IssuedToken { serial, signature_digest: digest(0x70) }])),
         ("peerCheckpoint", Event::PeerCheckpoint(peer_note())),
         ("tornTail", Event::TornTail(TornTail { after: TreeSize::new(4_096), cut_bytes: 129 })),
         (

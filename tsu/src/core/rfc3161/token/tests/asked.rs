@@ -71,7 +71,7 @@ proptest! {
         let token = builder.build(&tst_info, request.cert_req(), |_| Ok(vec![0x5a; 70])).unwrap();
 
         let checked = builder.verify(&token, &request, &serial, gen_time, |_, _| true);
-        prop_assert_eq!(checked, Ok(()));
+        prop_assert_eq!(checked, Ok(Hash::of(&[0x5a; 70])));
         let (data, info) = independent(&token);
         let default_policy = || testing::policy().default_policy().clone();
         prop_assert_eq!(info.message_imprint, asked.message_imprint);
