@@ -32,6 +32,10 @@ pub const LANES_MAX: usize = 256;
 /// How often the clock is looked at when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How many events are taken at most without a look at all that may come, the order to stop and the
+/// clock reader included.
+const READY_MAX: u32 = 32;
+
 /// A client's answer.
 pub type Reply = Result<Releasable, Rejection>;
 
@@ -80,6 +84,8 @@ pub struct Driver {
 struct Running {
     clients: HashMap<RequestId, oneshot::Sender<Reply>>,
     next: u64,
+    /// How many events were there already when they were looked for.
+    in_a_row: u32,
     /// Signed tokens that wait for their turn.
     finished: VecDeque<Finished>,
     recording: Recording,
@@ -93,6 +99,16 @@ struct Shown {
     lease: bool,
 }
 
+impl Running {
+    /// Notes where the answer to a request goes.
+    fn requested(&mut self, incoming: Incoming) -> Event {
+        self.next += 1;
+        let id = RequestId(self.next);
+        self.clients.insert(id, incoming.reply);
+        Event::Requested { id, request: incoming.request, randomness: random::bytes() }
+    }
+}
+
 impl Driver {
     /// Runs until `stop`, which comes after the last client was answered. Losing the signing
     /// threads ends it too: a TSU that cannot sign must not look alive.
@@ -100,33 +116,19 @@ impl Driver {
         let mut running = Running {
             clients: HashMap::new(),
             next: 0,
+            in_a_row: 0,
             finished: VecDeque::new(),
             recording: Recording::new(self.recorder.clone(), self.clocks.clocks.raw()),
             shown: None,
         };
         let mut out = Vec::new();
         loop {
-            let patience = self.patience();
-            let event = tokio::select! {
-                biased;
-                () = stop.cancelled() => return self.last_records(running),
-                Some(event) = self.link.recv() => event,
-                Some(token) = next_finished(&mut running.finished, &mut self.finished) => {
-                    Event::Finished(Box::new(token))
-                }
-                Some(event) = running.recording.recorded() => event,
-                Some(incoming) = self.requests.recv(), if self.issuer.has_room() => {
-                    running.next += 1;
-                    let id = RequestId(running.next);
-                    running.clients.insert(id, incoming.reply);
-                    Event::Requested { id, request: incoming.request, randomness: random::bytes() }
-                }
-                // A step or a loss ends the lease at once, not only when somebody asks for a token.
-                () = self.clocks.reader.changed() => Event::Tick,
-                () = tokio::time::sleep(patience) => {
-                    self.metrics.tasks(Handle::current().metrics().num_alive_tasks());
-                    Event::Tick
-                }
+            let event = match self.ready(&mut running) {
+                Some(event) => event,
+                None => match self.next(&mut running, &stop).await {
+                    Some(event) => event,
+                    None => return self.last_records(running),
+                },
             };
             let stamped = Stamped::receive(event, &self.clocks);
             let now = stamped.now().sample;
@@ -142,6 +144,55 @@ impl Driver {
             running.recording.submit(&now);
             self.show(&mut running.shown);
         }
+    }
+
+    /// What is there already. To ask everybody, and leave word with those who have nothing yet, is a
+    /// large part of what an event costs; so it is done when there is nothing, and once in a while.
+    fn ready(&mut self, running: &mut Running) -> Option<Event> {
+        running.in_a_row += 1;
+        if running.in_a_row > READY_MAX {
+            return None;
+        }
+        if let Ok(event) = self.link.try_recv() {
+            return Some(event);
+        }
+        if running.finished.is_empty()
+            && let Ok(tokens) = self.finished.try_recv()
+        {
+            running.finished.extend(tokens);
+        }
+        if let Some(token) = running.finished.pop_front() {
+            return Some(Event::Finished(Box::new(token)));
+        }
+        if let Some(event) = running.recording.recorded_by_now() {
+            return Some(event);
+        }
+        let incoming = self.issuer.has_room().then(|| self.requests.try_recv().ok()).flatten()?;
+        Some(running.requested(incoming))
+    }
+
+    /// Waits for what comes next; `None` when the end is asked for.
+    async fn next(&mut self, running: &mut Running, stop: &CancellationToken) -> Option<Event> {
+        running.in_a_row = 0;
+        let patience = self.patience();
+        Some(tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            Some(event) = self.link.recv() => event,
+            Some(token) = next_finished(&mut running.finished, &mut self.finished) => {
+                Event::Finished(Box::new(token))
+            }
+            Some(event) = running.recording.recorded() => event,
+            Some(incoming) = self.requests.recv(), if self.issuer.has_room() => {
+                running.requested(incoming)
+            }
+            // A step or a loss ends the lease at once, not only when somebody asks for a token.
+            () = self.clocks.reader.changed() => Event::Tick,
+            () = tokio::time::sleep(patience) => {
+                self.metrics.tasks(Handle::current().metrics().num_alive_tasks());
+                Event::Tick
+            }
+        })
     }
 
     fn last_records(&self, mut running: Running) {

@@ -1,6 +1,8 @@
 //! What the pipeline puts on record: what it waits for, and what it does not.
 
 use std::collections::VecDeque;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use chronolease_core::evidence::{LeafIndex, leaf};
 use chronolease_core::id::LeaseSeq;
@@ -152,6 +154,16 @@ impl Recording {
                 who.hears(first.map_err(|why| *why))
             });
             self.answered.extend(answers);
+        }
+    }
+
+    /// What the log has answered already, as [`recorded`](Self::recorded) tells it.
+    pub(super) fn recorded_by_now(&mut self) -> Option<Event> {
+        let mut context = Context::from_waker(Waker::noop());
+        match pin!(self.recorded()).poll(&mut context) {
+            Poll::Ready(event) => event,
+            // Nobody is woken for it: who goes to sleep asks again first.
+            Poll::Pending => None,
         }
     }
 

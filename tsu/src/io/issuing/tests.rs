@@ -40,6 +40,8 @@ struct Bench {
     from_tsu: mpsc::Receiver<ToLink>,
     requests: mpsc::Sender<Incoming>,
     reader_says: watch::Sender<ClockWatch>,
+    stop: CancellationToken,
+    driver: tokio::task::JoinHandle<()>,
 }
 
 impl Bench {
@@ -71,8 +73,9 @@ impl Bench {
             metrics: TsuMetrics::new(false).expect("metrics"),
             health: Health::new(clocks, Bound::from_millis(5_000)),
         };
-        tokio::spawn(driver.run(CancellationToken::new()));
-        Self { clocks, recorder, events, from_tsu, requests, reader_says }
+        let stop = CancellationToken::new();
+        let driver = tokio::spawn(driver.run(stop.clone()));
+        Self { clocks, recorder, events, from_tsu, requests, reader_says, stop, driver }
     }
 
     async fn tell(&self, event: Event) {
@@ -116,6 +119,23 @@ async fn whoever_asks_together_is_answered_and_on_record_each_by_himself() {
     tokens.dedup();
     assert_eq!(tokens.len(), 40);
     assert!(bench.recorder.size() > 40, "the lease and an intent for each token");
+}
+
+#[tokio::test]
+async fn an_order_to_stop_is_heard_however_many_ask() {
+    let bench = Bench::start();
+    let mut answers = Vec::new();
+    // All of them wait before the pipeline runs for the first time.
+    for _ in 0..200 {
+        let (reply, answer) = oneshot::channel();
+        let incoming = Incoming { request: testing::request(true), reply };
+        bench.requests.try_send(incoming).expect("there is room");
+        answers.push(answer);
+    }
+    bench.stop.cancel();
+    bench.driver.await.expect("no panic");
+    let answered = answers.into_iter().filter_map(|mut answer| answer.try_recv().ok()).count();
+    assert!(answered > 0 && answered <= READY_MAX as usize, "{answered}");
 }
 
 /// The runtime's own clock stands still as long as there is something to do, so there is no tick

@@ -35,6 +35,8 @@ struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     tokens: VecDeque<Job>,
+    /// How long the last signature took; none was made yet.
+    signature: Option<Bound>,
     /// Nothing more is signed.
     closed: bool,
 }
@@ -84,7 +86,8 @@ impl SignerPool {
         waiting.tokens.extend(jobs);
         let alive = !waiting.closed;
         drop(waiting);
-        self.queue.changed.notify_all();
+        // It wakes the next one if there is enough to do.
+        self.queue.changed.notify_one();
         alive
     }
 }
@@ -107,7 +110,7 @@ fn serve(
             done.push(Finished { lane, id, took, token });
             before = now;
             let is_held = now - since < HELD_MAX.as_span();
-            next = if is_held { queue.lock().tokens.pop_front() } else { None };
+            next = queue.signed(took, is_held);
         }
         if finished.blocking_send(done).is_err() {
             queue.close();
@@ -131,6 +134,9 @@ impl Queue {
         let mut waiting = self.lock();
         loop {
             if let Some(job) = waiting.tokens.pop_front() {
+                if is_worth(waiting.signature, waiting.tokens.len()) {
+                    self.changed.notify_one();
+                }
                 return Some(job);
             }
             if waiting.closed {
@@ -138,6 +144,13 @@ impl Queue {
             }
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// A signature was made and took this long. Returns the next token if one is `wanted`.
+    fn signed(&self, took: Bound, wanted: bool) -> Option<Job> {
+        let mut waiting = self.lock();
+        waiting.signature = Some(took);
+        if wanted { waiting.tokens.pop_front() } else { None }
     }
 
     fn close(&self) {
@@ -148,6 +161,14 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether so many waiting tokens are more than one thread signs while tokens may be held. To wake a
+/// thread costs as much as a fast signature.
+fn is_worth(signature: Option<Bound>, tokens: usize) -> bool {
+    let Some(signature) = signature else { return tokens > 0 };
+    let tokens = u64::try_from(tokens).unwrap_or(u64::MAX);
+    signature.as_nanos().saturating_mul(tokens) > HELD_MAX.as_nanos()
 }
 
 /// A processor for each signing thread, if there are enough. The threads sleep and wake so often
@@ -176,4 +197,21 @@ fn sign(
         },
     );
     signed.inspect_err(|failure| error!(%failure, "a token could not be signed")).ok()
+}
+
+#[cfg(all(test, not(feature = "negative-control")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_more_is_woken_for_more_than_one_holds() {
+        // Nobody knows yet.
+        assert!(is_worth(None, 1));
+        assert!(!is_worth(None, 0));
+        // P-256, and RSA-4096.
+        assert!(!is_worth(Some(Bound::from_nanos(25_000)), 8));
+        assert!(is_worth(Some(Bound::from_nanos(25_000)), 9));
+        assert!(is_worth(Some(Bound::from_nanos(2_000_000)), 1));
+        assert!(!is_worth(Some(Bound::from_nanos(2_000_000)), 0));
+    }
 }

@@ -172,3 +172,19 @@ async fn a_signer_that_fails_late_is_told_and_the_next_token_comes_when_it_works
     let token = bench.ask().await.await.expect("an answer");
     assert!(token.is_ok(), "{token:?}");
 }
+
+/// One thread wakes the next as long as there is enough to do; here each signature takes for ever.
+#[tokio::test]
+async fn slow_signatures_are_made_side_by_side() {
+    let (mut bench, signer) = held();
+    bench.grant().await;
+    let answers = [bench.ask().await, bench.ask().await];
+    let held = Arc::clone(&signer);
+    let both = tokio::task::spawn_blocking(move || held.await_asked(2));
+    let both = tokio::time::timeout(Duration::from_secs(30), both).await;
+    signer.open(Works::Yes);
+    both.expect("two threads sign at a time").expect("it waits");
+    for answer in answers {
+        assert!(answer.await.expect("an answer").is_ok());
+    }
+}
