@@ -18,6 +18,33 @@ pub fn bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// How much a [`Supply`] draws at a time.
+const SUPPLY_BYTES: usize = 1_024;
+
+/// Random bytes drawn in larger pieces, since a few cost as much as many. None is given out twice,
+/// save by copies of a process that were made from one snapshot: whoever minds that must mix in what
+/// tells the copies apart, or draw by [`fill`].
+#[derive(Debug, Default)]
+pub struct Supply {
+    left: Vec<u8>,
+}
+
+impl Supply {
+    /// `N` random bytes, at most 1,024. Ends the process when there are none to be had.
+    #[must_use]
+    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        const { assert!(N <= SUPPLY_BYTES) };
+        if self.left.len() < N {
+            self.left.resize(SUPPLY_BYTES, 0);
+            fill(&mut self.left);
+        }
+        let (rest, given) = self.left.split_last_chunk().expect("as many are there");
+        let (rest, given) = (rest.len(), *given);
+        self.left.truncate(rest);
+        given
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,5 +55,14 @@ mod tests {
         let mut filled = [0; 32];
         fill(&mut filled);
         assert_ne!(filled, [0; 32]);
+    }
+
+    #[test]
+    fn a_supply_repeats_nothing() {
+        let mut supply = Supply::default();
+        // Several pieces, and what is left at the end of one is too little.
+        let drawn: std::collections::HashSet<[u8; 48]> = (0..100).map(|_| supply.bytes()).collect();
+        assert_eq!(drawn.len(), 100);
+        assert!(!drawn.contains(&[0; 48]));
     }
 }

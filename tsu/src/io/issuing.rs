@@ -84,6 +84,8 @@ pub struct Driver {
 struct Running {
     clients: HashMap<RequestId, oneshot::Sender<Reply>>,
     next: u64,
+    /// Copies of one snapshot give no serial number twice even if this repeats.
+    randomness: random::Supply,
     /// How many events were there already when they were looked for.
     in_a_row: u32,
     /// Signed tokens that wait for their turn.
@@ -105,7 +107,8 @@ impl Running {
         self.next += 1;
         let id = RequestId(self.next);
         self.clients.insert(id, incoming.reply);
-        Event::Requested { id, request: incoming.request, randomness: random::bytes() }
+        let randomness = self.randomness.bytes();
+        Event::Requested { id, request: incoming.request, randomness }
     }
 }
 
@@ -116,6 +119,7 @@ impl Driver {
         let mut running = Running {
             clients: HashMap::new(),
             next: 0,
+            randomness: random::Supply::default(),
             in_a_row: 0,
             finished: VecDeque::new(),
             recording: Recording::new(self.recorder.clone(), self.clocks.clocks.raw()),
