@@ -19,7 +19,7 @@ use crate::core::rfc3161::{TokenBuilder, TokenError};
 /// How long a signed token may wait for the next ones.
 const HELD_MAX: Bound = Bound::from_nanos(200_000);
 
-/// Signing threads that share one queue of tokens, so that all of them sign at each batch.
+/// Signing threads that share one queue of tokens: as many of them sign at one batch as it is worth.
 #[derive(Debug)]
 pub struct SignerPool {
     queue: Arc<Queue>,
