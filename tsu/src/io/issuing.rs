@@ -32,8 +32,8 @@ pub const LANES_MAX: usize = 256;
 /// How often the clock is looked at when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How many events are taken at most without a look at all that may come, the order to stop and the
-/// clock reader included.
+/// How many events are taken at most before the other tasks have their turn, and before a look at
+/// all that may come, the order to stop included.
 const READY_MAX: u32 = 32;
 
 /// A client's answer.
@@ -84,7 +84,7 @@ pub struct Driver {
 struct Running {
     clients: HashMap<RequestId, oneshot::Sender<Reply>>,
     next: u64,
-    /// Copies of one snapshot give no serial number twice even if this repeats.
+    /// Copies of one snapshot give no two different tokens one serial even if this repeats.
     randomness: random::Supply,
     /// How many events were there already when they were looked for.
     in_a_row: u32,
@@ -177,6 +177,11 @@ impl Driver {
 
     /// Waits for what comes next; `None` when the end is asked for.
     async fn next(&mut self, running: &mut Running, stop: &CancellationToken) -> Option<Event> {
+        if running.in_a_row > READY_MAX {
+            // What is there already costs nothing of what a task may use up in its turn; and one
+            // thread may serve the link, the clock reader and the connections as well.
+            tokio::task::yield_now().await;
+        }
         running.in_a_row = 0;
         let patience = self.patience();
         Some(tokio::select! {

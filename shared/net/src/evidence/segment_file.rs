@@ -25,7 +25,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use chronolease_sys::file;
 
@@ -59,7 +59,7 @@ struct Aligned {
 }
 
 /// The file as it is best written: past the page cache if its length is a multiple of [`BLOCK`] and
-/// the file system permits it, through it otherwise. `fresh` says that it holds zeros alone. It
+/// the file system permits it in such blocks, through it otherwise. `fresh` says that it holds zeros alone. It
 /// must be open for reading too.
 ///
 /// # Errors
@@ -74,9 +74,11 @@ pub(super) fn over(file: File, fresh: bool) -> io::Result<Box<dyn OpenFile>> {
 
 /// Whether the file is now read and written past the page cache.
 fn leave_page_cache(file: &File) -> io::Result<bool> {
-    let length_bytes = file.metadata()?.len();
+    let facts = file.metadata()?;
+    let (length_bytes, block) = (facts.len(), facts.blksize());
+    // Larger blocks of the file system may be marked as written before all of their parts are.
     let whole_blocks = length_bytes > 0 && length_bytes.is_multiple_of(BLOCK as u64);
-    if !whole_blocks || !file::bypass_page_cache(file, true)? {
+    if !whole_blocks || block > BLOCK as u64 || !file::bypass_page_cache(file, true)? {
         return Ok(false);
     }
     // A disk with larger sectors refuses the block, not the flag.

@@ -19,7 +19,7 @@ pub(crate) fn statuses_are_those_of_http(rig: &Rig) {
     let query = ("Content-Type", tsp::QUERY);
     let (good, large) = (good(), vec![0; REQUEST_BYTES_MAX + 1]);
     type Case<'a> = (&'a str, &'a str, Option<(&'a str, &'a str)>, &'a [u8], u16);
-    let cases: [Case<'_>; 17] = [
+    let cases: [Case<'_>; 20] = [
         ("POST", "/", Some(query), &large, 413),
         ("POST", "/", Some(("Content-Type", "application/octet-stream")), &good, 415),
         ("POST", "/", Some(("Content-Type", tsp::REPLY)), &good, 415),
@@ -37,6 +37,9 @@ pub(crate) fn statuses_are_those_of_http(rig: &Rig) {
         ("PATCH", "/", Some(query), &good, 405),
         ("OPTIONS", "/", None, &[], 405),
         ("POST", "/../", Some(query), &good, 404),
+        ("POST", "//", Some(query), &good, 404),
+        ("POST", "/?x=1", Some(query), &good, 200),
+        ("POST", "http://tsa/", Some(query), &good, 200),
     ];
     for (method, path, header, body, status) in cases {
         let response = connect(rig).request(method, path, header.as_slice(), Some(body));

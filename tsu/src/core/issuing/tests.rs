@@ -5,13 +5,14 @@ use crate::core::rfc3161::testing::{self, Pki};
 use crate::core::testing::{BOOT, ShownClocks};
 use crate::io::signer::{FileSigner, Signer};
 use chronolease_core::clock_reader::ClockWatch;
-use chronolease_core::evidence::leaf::Intent;
+use chronolease_core::evidence::leaf::{Intent, IssuedToken};
 use chronolease_core::id::Nonce;
 use chronolease_core::lease::EndingCause;
 use chronolease_core::sample::Sample;
 use chronolease_core::stamped::Stamped;
 use chronolease_core::token::Witnessed;
 use chronolease_core::wire::LeaseEnded;
+use rasn_cms::{ContentInfo, SignedData};
 
 /// A time within the throw-away certificate.
 fn sample(ms: i64, error_ms: i64) -> Sample {
@@ -394,7 +395,14 @@ fn a_released_token_goes_on_record_with_its_digest() {
         Action::Record(leaf::Event::Issued(issued)) => Some(issued[0]),
         _ => None,
     });
-    assert_eq!(issued.expect("recorded").serial, serial);
+    let token = bench.out.iter().find_map(|action| match action {
+        Action::Reply(_, Ok(token)) => Some(token.der()),
+        _ => None,
+    });
+    let content: ContentInfo = rasn::der::decode(token.expect("released")).expect("CMS");
+    let data: SignedData = rasn::der::decode(content.content.as_bytes()).expect("SignedData");
+    let signature_digest = Hash::of(&data.signer_infos.to_vec()[0].signature);
+    assert_eq!(issued, Some(IssuedToken { serial, signature_digest }));
 }
 
 #[test]

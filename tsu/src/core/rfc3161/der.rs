@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_backwards_is_what_rasn_encodes() {
+    fn what_is_written_backwards_is_what_is_written_forwards() {
         // With room enough, without any, and when it ends in between.
         for room in [0, 3, 140, 70_000] {
             for octets in [0, 1, 127, 128, 255, 256, 65_535, 65_536] {

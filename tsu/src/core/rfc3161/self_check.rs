@@ -20,7 +20,7 @@ const SET: u8 = 0x31;
 const CONTEXT_0: u8 = 0xa0;
 const CONTEXT_1: u8 = 0xa1;
 
-const NUMBER: &str = "the number of signedAttrs";
+const ATTRIBUTE_COUNT: &str = "the number of signedAttrs";
 
 /// No attribute.
 const NONE: (&[u8], &[u8]) = (&[], &[]);
@@ -194,7 +194,7 @@ impl<'a> Attributes<'a> {
         let (mut reader, mut previous, mut all) = (Reader::new(content), &[][..], [NONE; 4]);
         for read in &mut all {
             let attribute = reader.optional(SEQUENCE)?;
-            let attribute = attribute.ok_or(SelfCheckError::Differs(NUMBER))?;
+            let attribute = attribute.ok_or(SelfCheckError::Differs(ATTRIBUTE_COUNT))?;
             if attribute.whole < previous {
                 return Err(DerError::NotCanonical.into());
             }
@@ -208,7 +208,7 @@ impl<'a> Attributes<'a> {
             values.end()?;
             *read = (kind, value);
         }
-        require(reader.is_at_end(), NUMBER)?;
+        require(reader.is_at_end(), ATTRIBUTE_COUNT)?;
         Ok(Self(all))
     }
 

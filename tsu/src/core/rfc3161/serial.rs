@@ -31,7 +31,7 @@ impl SerialSource {
         Self { boot_id, incarnation, counter: 0 }
     }
 
-    /// The next serial number. `randomness` is drawn afresh for this call, `monitor_nonce` is the
+    /// The next serial number. `randomness` was never used before in this run, `monitor_nonce` is the
     /// nonce of the monitor's last message; the token will answer `request` and state `gen_time`.
     pub fn next(
         &mut self,

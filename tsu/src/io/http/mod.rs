@@ -74,6 +74,7 @@ impl Endpoint {
         let manners = Manners { connections_max, patience: self.patience };
         let endpoint = Arc::new(self);
         let router = Router::new()
+            // Requests for tokens do not reach it; those with another method are told of POST.
             .route("/", post(query).get(pages::page_of))
             .route("/chain.pem", get(pages::chain))
             .route("/policy", get(pages::policy))
@@ -141,7 +142,7 @@ impl Endpoint {
         B::Error: Into<BoxError>,
     {
         let answer = match self.body(request).await {
-            Ok(body) => self.answer(&body).await,
+            Ok(body) => self.answer(body).await,
             Err(refusal) => {
                 self.metrics.http_refused();
                 Err(refusal)
@@ -155,11 +156,13 @@ impl Endpoint {
     }
 
     /// The response of RFC 3161 in DER, or a refusal in the terms of HTTP.
-    async fn answer(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let parsed = match rfc3161::parse(body, &self.policy) {
+    async fn answer(&self, body: Bytes) -> Result<Vec<u8>, Refusal> {
+        let parsed = match rfc3161::parse(&body, &self.policy) {
             Ok(parsed) => parsed,
             Err(rejection) => return Ok(self.reject(&rejection)),
         };
+        // It may be a part of the connection's buffer, which is free now.
+        drop(body);
         let (reply, answer) = oneshot::channel();
         match self.requests.try_send(Incoming { request: parsed, reply }) {
             Ok(()) => {}

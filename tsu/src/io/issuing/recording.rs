@@ -173,8 +173,8 @@ impl Recording {
         self.aside.kept().events()
     }
 
-    /// Keeps what the log did not take for a better time. When that takes long, the digests of
-    /// tokens go first: their intents are on record.
+    /// Keeps what the log did not take for a better time. When that takes long, the records of
+    /// issued tokens go first: their intents are on record.
     fn take_back(&mut self, events: Kept) {
         self.aside.put_back(events);
         let kept = self.aside.kept_mut();

@@ -95,6 +95,17 @@ impl Bench {
         self.tell(Event::Granted(signed, terms)).await;
     }
 
+    /// Two hundred requests, which wait before the pipeline runs for the first time.
+    fn many_ask(&self) -> Vec<oneshot::Receiver<Reply>> {
+        let ask = |_| {
+            let (reply, answer) = oneshot::channel();
+            let incoming = Incoming { request: testing::request(true), reply };
+            self.requests.try_send(incoming).expect("there is room");
+            answer
+        };
+        (0..200).map(ask).collect()
+    }
+
     async fn ask(&self) -> oneshot::Receiver<Reply> {
         let (reply, answer) = oneshot::channel();
         let incoming = Incoming { request: testing::request(true), reply };
@@ -124,18 +135,25 @@ async fn whoever_asks_together_is_answered_and_on_record_each_by_himself() {
 #[tokio::test]
 async fn an_order_to_stop_is_heard_however_many_ask() {
     let bench = Bench::start();
-    let mut answers = Vec::new();
-    // All of them wait before the pipeline runs for the first time.
-    for _ in 0..200 {
-        let (reply, answer) = oneshot::channel();
-        let incoming = Incoming { request: testing::request(true), reply };
-        bench.requests.try_send(incoming).expect("there is room");
-        answers.push(answer);
-    }
+    let answers = bench.many_ask();
     bench.stop.cancel();
     bench.driver.await.expect("no panic");
     let answered = answers.into_iter().filter_map(|mut answer| answer.try_recv().ok()).count();
     assert!(answered > 0 && answered <= READY_MAX as usize, "{answered}");
+}
+
+/// What is there already takes nothing of what a task may use up in its turn.
+#[tokio::test]
+async fn others_have_their_turn_however_many_ask() {
+    let bench = Bench::start();
+    let mut answers = bench.many_ask();
+    let last = answers.pop().expect("many");
+    // It runs for the first time when the pipeline gives way for the first time.
+    let waits = tokio::spawn(async move { last.is_empty() });
+    assert!(waits.await.expect("no panic"), "all were answered in one turn");
+    for answer in answers {
+        assert!(answer.await.expect("an answer").is_err(), "there is no lease");
+    }
 }
 
 /// The runtime's own clock stands still as long as there is something to do, so there is no tick

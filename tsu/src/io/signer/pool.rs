@@ -26,17 +26,19 @@ pub struct SignerPool {
 }
 
 /// Tokens that wait for a thread, in the order of their batches.
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: Mutex<Waiting>,
+#[derive(Debug)]
+struct Queue<T = Job> {
+    waiting: Mutex<Waiting<T>>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct Waiting {
-    tokens: VecDeque<Job>,
+#[derive(Debug)]
+struct Waiting<T> {
+    tokens: VecDeque<T>,
     /// How long the last signature took; none was made yet.
     signature: Option<Bound>,
+    /// How many threads wait for a token.
+    asleep: usize,
     /// Nothing more is signed.
     closed: bool,
 }
@@ -61,7 +63,7 @@ impl SignerPool {
         clocks: Clocks,
         finished: &mpsc::Sender<Vec<Finished>>,
     ) -> io::Result<Self> {
-        let pool = Self { queue: Arc::default() };
+        let pool = Self { queue: Arc::new(Queue::new()) };
         let processors = places(threads)?;
         for thread in 0..threads {
             let processor = processors.get(thread).copied();
@@ -81,14 +83,7 @@ impl SignerPool {
     /// Hands a batch over. `false` when the threads are gone.
     #[must_use]
     pub fn give(&self, lane: LaneId, batch: Unsigned) -> bool {
-        let mut waiting = self.queue.lock();
-        let jobs = batch.into_iter().map(|(id, token)| Job { lane, id, token });
-        waiting.tokens.extend(jobs);
-        let alive = !waiting.closed;
-        drop(waiting);
-        // It wakes the next one if there is enough to do.
-        self.queue.changed.notify_one();
-        alive
+        self.queue.add(batch.into_iter().map(|(id, token)| Job { lane, id, token }))
     }
 }
 
@@ -110,7 +105,8 @@ fn serve(
             done.push(Finished { lane, id, took, token });
             before = now;
             let is_held = now - since < HELD_MAX.as_span();
-            next = queue.signed(took, is_held);
+            let made = done.last().is_some_and(|finished| finished.token.is_some());
+            next = queue.next_of_run(made.then_some(took), is_held);
         }
         if finished.blocking_send(done).is_err() {
             queue.close();
@@ -128,13 +124,35 @@ impl Drop for SignerPool {
     }
 }
 
-impl Queue {
+impl<T> Queue<T> {
+    const fn new() -> Self {
+        let waiting =
+            Waiting { tokens: VecDeque::new(), signature: None, asleep: 0, closed: false };
+        Self { waiting: Mutex::new(waiting), changed: Condvar::new() }
+    }
+
+    /// Adds to those that wait. `false` when no more are signed.
+    fn add(&self, more: impl Iterator<Item = T>) -> bool {
+        let mut waiting = self.lock();
+        waiting.tokens.extend(more);
+        let (alive, asleep) = (!waiting.closed, waiting.asleep);
+        drop(waiting);
+        // It wakes the next one if there is enough to do; those at work look for more themselves.
+        if asleep > 0 {
+            self.changed.notify_one();
+        }
+        alive
+    }
+
     /// Waits for a token; `None` when no more are signed.
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<T> {
         let mut waiting = self.lock();
         loop {
             if let Some(job) = waiting.tokens.pop_front() {
-                if is_worth(waiting.signature, waiting.tokens.len()) {
+                let left = waiting.tokens.len();
+                let wakes = waiting.asleep > 0 && is_worth(waiting.signature, left);
+                drop(waiting);
+                if wakes {
                     self.changed.notify_one();
                 }
                 return Some(job);
@@ -142,14 +160,17 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
+            waiting.asleep += 1;
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.asleep -= 1;
         }
     }
 
-    /// A signature was made and took this long. Returns the next token if one is `wanted`.
-    fn signed(&self, took: Bound, wanted: bool) -> Option<Job> {
+    /// The next token of a run, if one is `wanted` and there is one; does not wait. `took` is how
+    /// long the last signature took, if it was made.
+    fn next_of_run(&self, took: Option<Bound>, wanted: bool) -> Option<T> {
         let mut waiting = self.lock();
-        waiting.signature = Some(took);
+        waiting.signature = took.or(waiting.signature);
         if wanted { waiting.tokens.pop_front() } else { None }
     }
 
@@ -158,13 +179,14 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whether so many waiting tokens are more than one thread signs while tokens may be held. To wake a
-/// thread costs as much as a fast signature.
+/// thread costs as much as a fast signature. A thread that is held up holds so many up too, until
+/// the next batch wakes another.
 fn is_worth(signature: Option<Bound>, tokens: usize) -> bool {
     let Some(signature) = signature else { return tokens > 0 };
     let tokens = u64::try_from(tokens).unwrap_or(u64::MAX);
@@ -200,18 +222,4 @@ fn sign(
 }
 
 #[cfg(all(test, not(feature = "negative-control")))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thread_more_is_woken_for_more_than_one_holds() {
-        // Nobody knows yet.
-        assert!(is_worth(None, 1));
-        assert!(!is_worth(None, 0));
-        // P-256, and RSA-4096.
-        assert!(!is_worth(Some(Bound::from_nanos(25_000)), 8));
-        assert!(is_worth(Some(Bound::from_nanos(25_000)), 9));
-        assert!(is_worth(Some(Bound::from_nanos(2_000_000)), 1));
-        assert!(!is_worth(Some(Bound::from_nanos(2_000_000)), 0));
-    }
-}
+mod tests;
