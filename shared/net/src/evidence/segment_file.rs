@@ -76,9 +76,7 @@ pub(super) fn over(file: File, fresh: bool) -> io::Result<Box<dyn OpenFile>> {
 fn leave_page_cache(file: &File) -> io::Result<bool> {
     let facts = file.metadata()?;
     let (length_bytes, block) = (facts.len(), facts.blksize());
-    // Larger blocks of the file system may be marked as written before all of their parts are.
-    let whole_blocks = length_bytes > 0 && length_bytes.is_multiple_of(BLOCK as u64);
-    if !whole_blocks || block > BLOCK as u64 || !file::bypass_page_cache(file, true)? {
+    if !suits(length_bytes, block) || !file::bypass_page_cache(file, true)? {
         return Ok(false);
     }
     // A disk with larger sectors refuses the block, not the flag.
@@ -90,6 +88,12 @@ fn leave_page_cache(file: &File) -> io::Result<bool> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether a file of this length, on a file system with blocks of `block` bytes, consists of blocks
+/// to write whole. Larger ones may be marked as written before all of their parts are.
+fn suits(length_bytes: u64, block: u64) -> bool {
+    length_bytes > 0 && length_bytes.is_multiple_of(BLOCK as u64) && block <= BLOCK as u64
 }
 
 impl SegmentFile {

@@ -98,9 +98,7 @@ proptest! {
 fn a_file_in_memory_holds_what_was_written() {
     // Some kernels' tmpfs refuse to bypass the page cache; there it is the way through it.
     let shm = Path::new("/dev/shm");
-    if !shm.is_dir() {
-        return;
-    }
+    assert!(shm.is_dir(), "every Linux has it mounted");
     let path = shm.join(format!("chronolease-segment-{}", std::process::id()));
     let acts = [Act::Append(100), Act::Append(9_000), Act::Reopen, Act::Append(5_000)];
     let sound = LENGTHS.iter().all(|length| play(&path, *length, &acts));
@@ -147,6 +145,14 @@ fn only_a_file_of_whole_blocks_leaves_the_page_cache() {
         let way = whole && file::bypass_page_cache(&file, true).expect("a file");
         assert_eq!(left, way, "{length}");
     }
+}
+
+#[test]
+fn what_is_not_in_whole_blocks_or_in_larger_ones_does_not_suit() {
+    let block = BLOCK as u64;
+    assert!(suits(block, block) && suits(16 * block, block) && suits(16 * block, 512));
+    assert!(!suits(0, block) && !suits(block - 1, block) && !suits(block + 1, block));
+    assert!(!suits(16 * block, 2 * block) && !suits(16 * block, 16 * block));
 }
 
 #[test]
